@@ -1,0 +1,106 @@
+"""Chat messages as the wire has them: made, read, and continued, whoever wrote them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hermes_nb.exceptions import ConfigurationError
+
+Message = dict[str, Any]
+"""One chat message as the wire has it: `{"role": ..., "content": ..., ...}`."""
+
+REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_signature")
+"""The fields of an assistant message in which servers put reasoning; all are kept as received."""
+
+
+def conversation(given: str | Sequence[Message], *, system: str | None = None) -> list[Message]:
+    """The messages a run starts from: a new list of copies, led by `system` unless the list has its own.
+
+    Raises:
+        ConfigurationError: `given` is neither text nor a list of messages that name their role.
+    """
+    if not isinstance(given, str | list | tuple) or not given:
+        raise ConfigurationError("a run needs something to answer: give it text, or a list of at least one message")
+    started = [user(given)] if isinstance(given, str) else [copy.deepcopy(checked(message)) for message in given]
+    lead_in(started, system)
+    return started
+
+
+def lead_in(messages: list[Message], system: str | None) -> None:
+    """Put `system` first, in place, unless the conversation already has a system or developer message."""
+    if system and not any(message.get("role") in ("system", "developer") for message in messages[:1]):
+        messages.insert(0, {"role": "system", "content": system})
+
+
+def user(text: str) -> Message:
+    """A user's message."""
+    return {"role": "user", "content": text}
+
+
+def tool(call_id: str, content: str) -> Message:
+    """The answer to one tool call."""
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def checked(message: Any) -> Message:
+    """The message itself, if it is one.
+
+    Raises:
+        ConfigurationError: it is not a dict with a role.
+    """
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise ConfigurationError(
+            f"a chat message is a dict with a 'role', such as {user('Hello')}; got {message!r:.80}"
+        )
+    return message
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content: a string itself, a list of parts the text parts joined, nothing for None."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    return "".join(_part_text(part) for part in content)
+
+
+def _part_text(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, Mapping) or part.get("type") not in ("text", "output_text", None):
+        return ""
+    text = part.get("text")
+    return text if isinstance(text, str) else ""
+
+
+def reasoning_of(message: Mapping[str, Any]) -> str | None:
+    """The reasoning text in a message, from whichever field the server used; None where there is none.
+
+    The first plain field that holds text (`reasoning_content`, `reasoning`, `thinking`); else every text and summary
+    of `reasoning_details` in order; else the thinking parts of a content list.
+    """
+    for name in ("reasoning_content", "reasoning", "thinking"):
+        if text := _thought(message.get(name)):
+            return text
+    if text := _thought(message.get("reasoning_details")):
+        return text
+    content = message.get("content")
+    thoughts = [part for part in content if _is_thinking(part)] if isinstance(content, list) else []
+    return _thought(thoughts) or None
+
+
+def _is_thinking(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in ("thinking", "reasoning", "reasoning_content")
+
+
+def _thought(value: Any) -> str:
+    """The text in a reasoning payload: a string, a detail, or a list of them. Encrypted data has none."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return next(
+            (text for name in ("text", "summary", "thinking", "content") if (text := _thought(value.get(name)))), ""
+        )
+    return "".join(_thought(item) for item in value) if isinstance(value, list) else ""
