@@ -1,0 +1,84 @@
+"""Run, watch, take apart and teach the LLM tool-calling loop, from a Jupyter notebook.
+
+    import hermes_nb as hn
+
+    loop = hn.HermesAgentLoop(hn.OpenAIServer(model="hermes-4"), tools=[add])
+    result = await loop.run("What is 2 + 3?")
+
+Importing this does nothing you can notice: a name is looked up in its room when it is first used. Whatever is not
+listed here is reached through its module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AgentResult",
+    "HermesAgentLoop",
+    "HermesError",
+    "OpenAIServer",
+    "ScriptedServer",
+    "Tool",
+    "ToolContext",
+    "ToolError",
+    "Toolbox",
+    "allow_nested_loops",
+    "default_server",
+    "events",
+    "journal",
+    "schema",
+    "tool",
+    "views",
+]
+
+if TYPE_CHECKING:
+    from hermes_nb import events, journal, views
+    from hermes_nb.exceptions import HermesError
+    from hermes_nb.loop import HermesAgentLoop
+    from hermes_nb.records import AgentResult, ToolError
+    from hermes_nb.servers.openai import OpenAIServer, default_server
+    from hermes_nb.servers.scripted import ScriptedServer
+    from hermes_nb.sync import allow_nested_loops
+    from hermes_nb.tools.schema import schema
+    from hermes_nb.tools.toolbox import Tool, Toolbox, ToolContext, tool
+else:
+    # Out of the type checker's sight, or it would believe in every name.
+    _ROOMS = {
+        "AgentResult": "records",
+        "HermesAgentLoop": "loop",
+        "HermesError": "exceptions",
+        "OpenAIServer": "servers.openai",
+        "ScriptedServer": "servers.scripted",
+        "Tool": "tools.toolbox",
+        "ToolContext": "tools.toolbox",
+        "ToolError": "records",
+        "Toolbox": "tools.toolbox",
+        "allow_nested_loops": "sync",
+        "default_server": "servers.openai",
+        "schema": "tools.schema",
+        "tool": "tools.toolbox",
+    }
+    _SHELVES = {"aiohttp": "fast", "httpx_aiohttp": "fast", "jinja2": "tokens", "tokenizers": "tokens"}
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        try:
+            room = import_module(f"{__name__}.{_ROOMS.get(name, name)}")
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package == __name__:
+                raise
+            from hermes_nb.exceptions import MissingDependency
+
+            raise MissingDependency(f"{__name__}.{name}", _SHELVES.get(package, "lab")) from error
+        value = globals()[name] = getattr(room, name) if name in _ROOMS else room
+        return value
+
+    def __dir__():
+        return sorted([*__all__, "__doc__", "__version__"])
