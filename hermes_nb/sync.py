@@ -1,0 +1,136 @@
+"""The two doors for code that cannot await: a private event loop, and nested loops on request."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import importlib
+import sys
+import threading
+import warnings
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from functools import cache
+from typing import Any, TypeVar
+
+from hermes_nb.exceptions import ConfigurationError, MissingDependency
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 0.2
+"""How often a waiting thread looks up, where its wait cannot be interrupted."""
+
+CLEAN_UP_SECONDS = 5.0
+"""How long an interrupted run may take to record itself."""
+
+
+def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine on the private loop and wait for what it gives. Ctrl-C, or a kernel's interrupt, cancels it.
+
+    Works in a script, in a notebook's cell and in a callback, whether or not an event loop is running here.
+
+    Raises:
+        ConfigurationError: called on the private loop itself, where waiting would be for ever.
+        KeyboardInterrupt: after the coroutine was cancelled and had its time to clean up.
+        BaseException: whatever the coroutine raises.
+    """
+    private = _private_loop()
+    if threading.current_thread() is private.thread:
+        coroutine.close()
+        raise ConfigurationError("a run that is waited for cannot wait for another: use `await loop.run(...)` here")
+    return private.wait_for(coroutine)
+
+
+class PrivateLoop:
+    """An event loop in a daemon thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="hermes_nb run_sync", daemon=True)
+        self.thread.start()
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """What the coroutine gives, waited for on the calling thread."""
+        outcome: Future[T] = Future()
+        begun: Future[asyncio.Task[T]] = Future()
+        context = contextvars.copy_context()
+
+        def begin() -> None:
+            task = self.loop.create_task(coroutine, context=context)
+            task.add_done_callback(lambda task: _hand_over(task, outcome))
+            begun.set_result(task)
+
+        self.loop.call_soon_threadsafe(begin)
+        try:
+            return _patiently(outcome)
+        except KeyboardInterrupt:
+            self.loop.call_soon_threadsafe(begun.result().cancel)
+            _quietly(outcome)
+            raise
+
+    def close(self) -> None:
+        """Close what the loop holds open (clients among it), and end its thread."""
+        if self.thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self.loop.shutdown_asyncgens(), self.loop).result(CLEAN_UP_SECONDS)
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.thread.join(CLEAN_UP_SECONDS)
+        if not self.loop.is_running():
+            self.loop.close()
+
+
+@cache
+def _private_loop() -> PrivateLoop:
+    private = PrivateLoop()
+    atexit.register(private.close)
+    return private
+
+
+def _hand_over(task: asyncio.Task[T], outcome: Future[T]) -> None:
+    if task.cancelled():
+        outcome.set_exception(asyncio.CancelledError())
+    elif error := task.exception():
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(task.result())
+
+
+def _patiently(outcome: Future[T]) -> T:
+    while True:
+        try:
+            return outcome.result(LOOK_SECONDS)
+        except NotYet:
+            if outcome.done():
+                return outcome.result()  # The coroutine's own TimeoutError.
+
+
+def _quietly(outcome: Future[Any]) -> None:
+    try:
+        outcome.exception(CLEAN_UP_SECONDS)
+    except NotYet:
+        warnings.warn(f"the run did not end within {CLEAN_UP_SECONDS:g} s of its interrupt", stacklevel=3)
+
+
+def allow_nested_loops() -> None:
+    """Let other people's synchronous code start an event loop inside this kernel's running one.
+
+    Nothing of ours needs it: `await loop.run(...)` and `loop.run_sync(...)` work without. It patches asyncio for the
+    whole kernel, and then these break: loops nested in parallel end in reverse order, the first waiting for the last;
+    an interrupted `run_until_complete` leaves its coroutine running behind your later cells; `asyncio.Runner` and
+    uvloop cannot be patched; and with nest-asyncio on Python 3.14 the current task is lost, which breaks timeouts and
+    the openai client. It uses nest-asyncio2 where that is installed, else nest-asyncio.
+
+    Raises:
+        MissingDependency: neither is installed.
+    """
+    for name in ("nest_asyncio2", "nest_asyncio"):
+        try:
+            patch = importlib.import_module(name)
+        except ImportError:
+            continue
+        if name == "nest_asyncio" and sys.version_info >= (3, 14):
+            warnings.warn("nest-asyncio breaks the current task on Python 3.14: install nest-asyncio2", stacklevel=2)
+        patch.apply()
+        return
+    raise MissingDependency("allow_nested_loops()", "lab")
