@@ -331,6 +331,23 @@ async def test_L26_a_tuple_of_messages_is_taken() -> None:
     assert result.ok
 
 
+async def test_B1_an_interrupted_run_leaves_the_callers_list_whole_too() -> None:
+    entered = asyncio.Event()
+
+    async def wait() -> str:
+        entered.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    asked = [{"role": "user", "content": "?"}]
+    task = asyncio.ensure_future(HermesAgentLoop(ScriptedServer([[call("wait")]]), [wait]).run(asked, in_place=True))
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [message["role"] for message in asked] == ["user", "assistant", "tool"]
+
+
 @pytest.mark.parametrize(
     ("reply", "stop_reason"),
     [
