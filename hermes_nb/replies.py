@@ -98,9 +98,10 @@ def _stated_error(body: dict[str, Any]) -> str:
 def _call_entries(message: dict[str, Any], problems: list[str]) -> list[dict[str, Any]]:
     """The message's tool calls as dicts of the wire's form; a legacy `function_call` becomes one."""
     entries = message.get("tool_calls")
-    if not entries and isinstance(message.get("function_call"), dict):
+    legacy = message.get("function_call")
+    if not entries and isinstance(legacy, dict) and legacy.get("name"):
         problems.append("a legacy function_call was read as a tool call")
-        return [{"type": "function", "function": message["function_call"]}]
+        return [{"type": "function", "function": legacy}]
     if not isinstance(entries, list):
         return []
     return [_call_entry(entry) for entry in entries if entry is not None]

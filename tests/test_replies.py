@@ -127,6 +127,11 @@ def test_a_legacy_function_call_is_a_tool_call() -> None:
     assert (reply.calls[0].name, reply.calls[0].id) == ("add", "call_1")
 
 
+def test_an_empty_legacy_function_call_is_none() -> None:
+    message = {"role": "assistant", "content": "hi", "function_call": {"name": "", "arguments": ""}, "tool_calls": None}
+    assert read(body(message)).calls == ()
+
+
 def test_usage_is_unknown_where_the_server_is_silent() -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 3}}
     reply = read(body({"role": "assistant", "content": "hi"}, usage=usage))
