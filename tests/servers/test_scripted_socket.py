@@ -362,7 +362,7 @@ async def test_a_notebooks_cells_share_a_server_from_start_to_stop() -> None:
         await server.start()
     await server.stop()
     await server.stop()
-    with pytest.raises(ServerError, match="running"):
+    with pytest.raises(ServerError, match="no connection"):
         await model.ask("?")
     again = await server.start()
     assert (await OpenAIServer("m", base_url=again).ask("?")).text == "two"
