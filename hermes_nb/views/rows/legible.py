@@ -1,0 +1,162 @@
+"""Makes untrusted text fit to be shown: no secrets, nothing invisible, nothing that moves its neighbours, not too long.
+
+Controls become their pictures (`␛`), and what cannot be seen becomes a badge (`⟦U+202E⟧`): direction marks, zero-width
+letters, tag letters (their hidden text is spelled out), lone surrogates, piles of combining marks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from hermes_nb.redact import Redactor
+
+ROW_LINES, ROW_CHARACTERS = 20, 1000
+ENOUGH = 8
+"""So many times what is shown is looked at: some letters are not shown, some make room for others."""
+
+GIST = 100
+"""The most characters of a gist. Narrow forms show less of it."""
+
+CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
+UNSEEN = "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+TAGS = "\U000e0000-\U000e007f"
+VARIANTS = "\U000e0100-\U000e01ef"
+MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+MOST_MARKS = 4
+
+ODD = re.compile(
+    f"[{TAGS}]+|[{CONTROLS}{UNSEEN}{VARIANTS}\ud800-\udfff]+|[\ufe00-\ufe0f]{{2,}}|[{MARKS}]{{{MOST_MARKS + 1},}}"
+)
+TAG, MARK = re.compile(f"[{TAGS}]"), re.compile(f"[{MARKS}]")
+
+CONTROL_TEXT = re.compile(
+    r"<\|[\w ]{1,40}\|>|</?(?:tool_call|tool_response|tool_result|tools|think|system|s)>"
+    r"|\[/?(?:INST|system)\]|<</?SYS>>",
+    re.IGNORECASE,
+)
+"""What chat templates mark roles and calls with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """As much of a text as is shown, and how much more of it there is."""
+
+    text: str = ""
+    lines: int = 0
+    characters: int = 0
+
+    @property
+    def mark(self) -> str:
+        """The words that say that it was cut; empty when it was not."""
+        lines = f"{counted(self.lines, 'line')}, " if self.lines else ""
+        return f"cut here: {lines}{counted(self.characters, 'character')} more" if self.characters else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 turn`, `2 turns`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """What every text passes on its way into a row."""
+
+    redactor: Redactor
+
+    def clear(self, text: str) -> str:
+        """The text without secrets, and with everything odd in it made visible."""
+        if text.isascii() and text.isprintable():
+            return self.redactor.text(text)
+        # Once more at the end, as a key may stand in letters that could not be seen.
+        return self.redactor.text(ODD.sub(lambda found: badge(found[0]), self.redactor.text(text)))
+
+    def _begin(self, text: str, most: int) -> tuple[str, str]:
+        """Enough of the text's beginning for `most` characters of it to be shown, cleared; and the rest, as it is."""
+        safe = self.redactor.text(text).replace("\r\n", "\n")
+        return self.clear(safe[: ENOUGH * most]), safe[ENOUGH * most :]
+
+    def line(self, text: str, most: int = GIST) -> str:
+        """The first line that says something, on one line; `…` where there is more."""
+        shown, rest = self._begin(text.strip(), most)
+        first, _, others = shown.partition("\n")
+        return fitted(" ".join(first.split()), most, more=bool(others or rest))
+
+    def gist(self, text: str, most: int = GIST) -> str:
+        """The text's beginning, its lines as one; `…` where there is more."""
+        shown, rest = self._begin(text.strip(), most)
+        return fitted(" ".join(shown.split()), most, more=bool(rest))
+
+    def name(self, name: str) -> str:
+        """A tool's or model's name, in which letters that pass for others of another script are badges."""
+        shown = self.gist(name)
+        letters = [letter for letter in shown if letter.isalpha()]
+        if all(letter.isascii() for letter in letters) or not any(letter.isascii() for letter in letters):
+            return shown or "(no name)"
+        return "".join(f"⟦U+{ord(one):04X}⟧" if one.isalpha() and not one.isascii() else one for one in shown)
+
+    def block(self, text: str, lines: int = ROW_LINES, characters: int = ROW_CHARACTERS) -> Shown:
+        """The text's beginning, and how much more there is."""
+        shown, rest = self._begin(text, characters)
+        return cut(shown, lines, characters, rest)
+
+
+def badge(odd: str) -> str:
+    """What stands for letters that must not be shown as they are."""
+    if TAG.match(odd):
+        spelled = "".join(chr(ord(letter) - 0xE0000) for letter in odd if 0x20 <= ord(letter) - 0xE0000 < 0x7F)
+        return f"⟦hidden text: {spelled}⟧"
+    if MARK.match(odd):
+        return f"{odd[:MOST_MARKS]}⟦{counted(len(odd) - MOST_MARKS, 'mark')} more⟧"
+    return "".join(_one_badge(letter, len(list(same))) for letter, same in groupby(odd))
+
+
+def _one_badge(letter: str, times: int) -> str:
+    code = ord(letter)
+    if code < 0x20 or code == 0x7F:
+        return chr(0x2421 if code == 0x7F else 0x2400 + code) * times
+    return f"⟦U+{code:04X}⟧" if times == 1 else f"⟦U+{code:04X} ×{times}⟧"
+
+
+def fitted(line: str, most: int, *, more: bool = False) -> str:
+    """A line of at most `most` characters, the last of them `…` where it was cut or there is more."""
+    if len(line) <= most and not more:
+        return line
+    return line[: most - 1].rstrip() + "…"
+
+
+def cut(text: str, lines: int, characters: int, rest: str = "") -> Shown:
+    """The first lines of a text, at most so many and so long, of one that goes on with `rest`."""
+    kept = "\n".join(text[: characters + 1].split("\n")[:lines])[:characters]
+    if not rest and len(text) - len(kept) <= 1:
+        return Shown(text)
+    left = text[len(kept) :]
+    return Shown(kept.rstrip("\n"), left.count("\n") + rest.count("\n"), len(left) + len(rest))
+
+
+def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
+    """JSON with one entry a line wherever there are several that a line of `room` characters would not hold.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
+    flat = json.dumps(value, ensure_ascii=False, default=str)
+    if not isinstance(value, dict | list) or level >= 12 or len(flat) <= room - 2 * level or _holds_one(value):
+        return flat
+    if isinstance(value, dict):
+        entries = [
+            f"{json.dumps(name, ensure_ascii=False)}: {laid_out(one, room, level + 1)}" for name, one in value.items()
+        ]
+    else:
+        entries = [laid_out(item, room, level + 1) for item in value]
+    margin, (first, last) = "  " * level, "{}" if isinstance(value, dict) else "[]"
+    inner = f",\n{margin}  ".join(entries)
+    return f"{first}\n{margin}  {inner}\n{margin}{last}"
+
+
+def _holds_one(value: dict[str, Any] | list[Any]) -> bool:
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return len(inner) == 1 and not isinstance(inner[0], dict | list)

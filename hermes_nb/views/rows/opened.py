@@ -1,0 +1,67 @@
+"""What rows hold when they are opened: arguments, result, what the model saw of it, and how it went wrong."""
+
+from __future__ import annotations
+
+from hermes_nb import codec
+from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult
+from hermes_nb.views.rows.calls import LONG
+from hermes_nb.views.rows.entries import Section
+from hermes_nb.views.rows.legible import CONTROL_TEXT, GIST, Lens, counted, laid_out
+
+
+def call_sections(
+    call: ToolCall, result: ToolResult | None, lens: Lens, *, tracebacks: bool = False
+) -> tuple[Section, ...]:
+    """A call's arguments and its result."""
+    given = section("arguments", call.arguments, lens, unless_laid_out=", as the model wrote them")
+    if result is None:
+        return (given,)
+    answer = section(f"result (tool output, from {lens.name(call.name)})", result.content, lens, saw(result))
+    printed = [section("printed while it ran", result.printed, lens)] if result.printed else []
+    wrong = error_sections(result.error, lens, tracebacks=tracebacks) if result.error else []
+    return (given, answer, *printed, *wrong)
+
+
+def section(label: str, text: str, lens: Lens, more: str = "", *, unless_laid_out: str = "") -> Section:
+    """A text under its label; JSON objects and lists are laid out, which the label says."""
+    out = json_laid_out(text)
+    told = unless_laid_out if out is None else ", laid out"
+    warned = "; looks like control text" if CONTROL_TEXT.search(text) else ""
+    return Section(label=f"{label}{told}{more}{warned}", shown=lens.block(text if out is None else out))
+
+
+def json_laid_out(text: str) -> str | None:
+    """JSON text with one entry a line; None for one that fits in a line, is long or deep, and for any other text."""
+    if not text.lstrip().startswith(("{", "[")) or len(text) > LONG:
+        return None
+    try:
+        out = laid_out(codec.loads(text))
+    except (ValueError, RecursionError):
+        return None
+    return out if "\n" in out else None
+
+
+def saw(result: ToolResult) -> str:
+    """How much of the result went to the model."""
+    characters = counted(len(result.content), "character")
+    if result.size is None:
+        return f"; the model saw the same {characters}"
+    return f"; the model saw these {characters}, cut from {counted(result.size, 'byte')} by the toolbox"
+
+
+def error_sections(error: ToolError, lens: Lens, *, tracebacks: bool) -> list[Section]:
+    """Kind and fault of an error, and where it happened."""
+    told = [Section(label=f"kind {error.kind}, fault {error.fault}")]
+    if tracebacks and error.traceback:
+        told.append(Section(label="traceback", shown=lens.block(error.traceback)))
+    return told
+
+
+def reply_sections(reply: Reply, lens: Lens, *, shown_above: bool) -> tuple[Section, ...]:
+    """A reply's text, where its row cannot hold it, and what had to be mended in it."""
+    text = reply.text.strip()
+    fits = shown_above or (len(text) <= GIST and "\n" not in text)
+    said = [] if fits else [Section(shown=lens.block(text), prose=True)]
+    if not reply.problems:
+        return tuple(said)
+    return (*said, Section(label="mended", shown=lens.block("\n".join(reply.problems)), prose=True))

@@ -1,0 +1,151 @@
+"""The words every view says things in: endings, statuses, durations, counts, and the sentence for a missing answer."""
+
+from __future__ import annotations
+
+from hermes_nb.records import AgentResult, Reply, RunError, StopReason, ToolResult, Usage
+from hermes_nb.views.rows.legible import counted
+
+UNKNOWN = "–"
+"""What stands for a number nobody knows; it is never 0."""
+
+ENDINGS: dict[StopReason, tuple[str, str]] = {
+    "running": ("●", "running"),
+    "finished": ("✓", "finished"),
+    "stopped": ("✓", "stopped"),
+    "max_turns": ("⊘", "max turns"),
+    "length": ("⊘", "length"),
+    "interrupted": ("⊘", "interrupted"),
+    "crashed": ("⊘", "crashed"),
+    "max_total_tokens": ("⊘", "out of tokens"),
+    "max_seconds": ("⊘", "out of time"),
+    "max_tool_calls": ("⊘", "too many calls"),
+    "max_cost": ("⊘", "over cost"),
+    "repeating": ("⊘", "repeating"),
+    "too_many_errors": ("⊘", "too many errors"),
+    "content_filter": ("⊘", "content filter"),
+    "refusal": ("⊘", "refusal"),
+    "empty": ("⊘", "empty"),
+    "server_error": ("✗", "server error"),
+    "context_overflow": ("✗", "context overflow"),
+    "tool_error": ("✗", "tool error"),
+}
+
+STATUSES = {
+    "ok": ("✓", "ok"),
+    "exception": ("✗", "error"),
+    "reported": ("✗", "error"),
+    "bad_json": ("✗", "bad JSON"),
+    "bad_arguments": ("✗", "bad arguments"),
+    "unknown_tool": ("✗", "unknown tool"),
+    "timeout": ("✗", "timeout"),
+    "cancelled": ("✗", "cancelled"),
+    "rejected": ("✗", "rejected"),
+}
+RUNNING, CUT_OFF, REPLAYED, NOTHING = ("…", "running"), ("⊘", "cut off"), ("=", "replayed"), ("", "")
+
+NO_ANSWER: dict[StopReason, str] = {
+    "running": "the run is still going",
+    "finished": "the last reply has no text",
+    "stopped": "the run was stopped as asked",
+    "length": "the last reply was cut off by the token limit",
+    "interrupted": "the run was interrupted",
+    "crashed": "the record of the run has no end",
+    "max_total_tokens": "the run reached its limit of tokens",
+    "max_seconds": "the run reached its limit of time",
+    "max_tool_calls": "the run reached its limit of tool calls",
+    "max_cost": "the run reached its limit of cost",
+    "repeating": "the model kept making the same call",
+    "too_many_errors": "too many calls failed in a row",
+    "content_filter": "the server's content filter ended the last reply",
+    "refusal": "the model refused",
+    "empty": "the last reply was empty",
+    "server_error": "the server failed",
+    "context_overflow": "the conversation no longer fits the model's context",
+    "tool_error": "a tool's error ended the run",
+}
+
+
+def ending(result: AgentResult) -> tuple[str, str]:
+    """Glyph and word of how a run ended, or that it goes on; a conversation without a record of its run has neither."""
+    if result.stop_reason == "running" and not result.turns:
+        asked = all(message.get("role") != "assistant" for message in result.messages)
+        return ("○", "not started") if asked else ("○", "not recorded")
+    return ENDINGS[result.stop_reason]
+
+
+def no_answer(result: AgentResult) -> str:
+    """The sentence that stands where the answer would be."""
+    if result.stop_reason == "running" and not result.turns:
+        return "Nothing yet. The first row appears when the model is asked."
+    why = NO_ANSWER.get(result.stop_reason, "")
+    if result.stop_reason == "max_turns":
+        why = f"the run used {'its only turn' if result.turns_used == 1 else f'all {result.turns_used} turns'}"
+    failed = bool(result.turns and result.turns[-1].results and result.turns[-1].results[-1].error)
+    return f"No answer: {why}.{' Its last call failed.' if failed and not result.error else ''}"
+
+
+def status(result: ToolResult | None, *, going: bool) -> tuple[str, str]:
+    """Glyph and word of a call: with `✗` exactly when it has a ToolError. `going`: the run is."""
+    if result is None:
+        return RUNNING if going else CUT_OFF
+    return REPLAYED if result.replayed and result.error is None else STATUSES[result.status]
+
+
+def reply_status(reply: Reply | None, *, going: bool) -> tuple[str, str]:
+    """Glyph and word of a reply; most have none."""
+    if reply is None:
+        return RUNNING if going else NOTHING
+    return CUT_OFF if reply.partial else NOTHING
+
+
+def facts(result: AgentResult) -> tuple[str, ...]:
+    """The counts of a run, in the order in which they are shown."""
+    turns, errors, error = counted(result.turns_used, "turn"), len(result.tool_errors), result.error
+    limit = result.provenance.limits.get("max_turns") if result.provenance else None
+    if result.stop_reason == "max_turns" and limit:
+        turns += f" of {limit}"
+    told = [turns, counted(len(result.calls), "call")]
+    if errors or error is None:
+        told.append(f"{'✗ ' if errors else ''}{counted(errors, 'error')}")
+    if error is not None and (error.status is not None or error.retries):
+        told.append(travelled(error))
+    if error is None or result.usage != Usage():
+        replies = [turn.reply for turn in result.turns if turn.reply]
+        partial = any(reply.usage.completion is None for reply in replies)
+        told.append(tokens_out(result.usage, partial=partial))
+    return (*told, duration(result.seconds)) if result.seconds else tuple(told)
+
+
+def travelled(error: RunError) -> str:
+    """`401 after 0 retries`."""
+    retries = counted(error.retries, "retry").replace("retrys", "retries")
+    return f"{error.type if error.status is None else error.status} after {retries}"
+
+
+def tokens_out(usage: Usage, *, partial: bool) -> str:
+    """`484 tokens out`, `at least` so many when partial; all tokens, of a server that does not say what came out."""
+    count, out = (usage.total, "") if usage.completion is None else (usage.completion, " out")
+    least = "at least " if partial and count is not None else ""
+    return f"{least}{tokens(count)} {'token' if count == 1 else 'tokens'}{out}"
+
+
+def duration(seconds: float) -> str:
+    """`0.1 ms`, `90 ms`, `1.2 s`, `2:14`, `2:14:09`; `–` for none, as nothing takes no time at all."""
+    if seconds <= 0:
+        return UNKNOWN
+    if seconds < 0.0995:
+        return f"{max(seconds * 1000, 0.1):.1f} ms" if seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def tokens(count: int | None) -> str:
+    """`46`, `12.1k`, `1.9M`; `–` where the server did not say."""
+    if count is None:
+        return UNKNOWN
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
