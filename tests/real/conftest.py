@@ -1,0 +1,69 @@
+"""Where the real input is, and the table of what was found in it, at the end of the test output."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.real import recordings
+from tests.real.report import Findings
+
+REAL = Path(os.environ.get("HERMES_NB_REAL") or Path(__file__).parents[2].parent / "shared" / "real")
+
+ABSENT = f"there is no real input at {REAL}; HERMES_NB_REAL can say where it is"
+
+findings_key = pytest.StashKey[Findings]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[findings_key] = Findings()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test with `recording` runs for every recorded tool loop, one with `transcript` for every transcript."""
+    if "recording" in metafunc.fixturenames:
+        _parametrize(metafunc, "recording", _tool_loops())
+    if "transcript" in metafunc.fixturenames:
+        _parametrize(metafunc, "transcript", [path for path in _files("transcripts") if path.name != "INDEX.jsonl"])
+
+
+def _files(folder: str) -> list[Path]:
+    return sorted(path for path in (REAL / folder).glob("*") if path.is_file())
+
+
+@cache
+def _tool_loops() -> list[Path]:
+    """The recordings that are not streamed and in which a tool's answer went back to the model."""
+    read = {path: recordings.read(path) for path in _files("wire")}
+    return [path for path, one in read.items() if not recordings.is_streamed(one) and recordings.tool_loops(one)]
+
+
+def _parametrize(metafunc: pytest.Metafunc, name: str, paths: Sequence[Path]) -> None:
+    absent = pytest.param(None, marks=pytest.mark.skip(reason=ABSENT), id="absent")
+    metafunc.parametrize(name, [pytest.param(path, id=path.stem) for path in paths] or [absent])
+
+
+@pytest.fixture
+def real() -> Path:
+    """The folder with the real input."""
+    if not REAL.is_dir():
+        pytest.skip(ABSENT)
+    return REAL
+
+
+@pytest.fixture
+def findings(request: pytest.FixtureRequest) -> Findings:
+    """What this run of the tests has found so far."""
+    return request.config.stash[findings_key]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = list(config.stash[findings_key].lines())
+    if lines:
+        terminalreporter.section("real input")
+        for line in lines:
+            terminalreporter.write_line(line)
