@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from hermes_nb.messages import Message, tool
 from hermes_nb.records import (
@@ -28,13 +28,19 @@ from hermes_nb.records import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted:
-    """A run begins. `messages` is the whole conversation it starts from, said this once."""
+class Event:
+    """Something that happened in a run; the kinds of it are below."""
 
     run_id: str
     seq: int
     at: float = 0.0
     turn: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run begins. `messages` is the whole conversation it starts from, said this once."""
+
     started_at: str = ""
     task_id: str | None = None
     task: str | None = None
@@ -51,27 +57,19 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnStarted:
+class TurnStarted(Event):
     """The model is about to be asked. `request` holds what changed in the request since the last turn besides the
     messages; `added_messages` joined the history before it; `rewritten` is a history that took its place."""
 
-    run_id: str
-    seq: int
-    at: float = 0.0
-    turn: int = 0
     request: dict[str, Any] = field(default_factory=dict)
     added_messages: tuple[Message, ...] = ()
     rewritten: tuple[Message, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
+class Delta(Event):
     """A piece of a reply that is still forming, or of a tool's output. Not journaled unless asked."""
 
-    run_id: str
-    seq: int
-    at: float = 0.0
-    turn: int = 0
     part: Literal["text", "reasoning", "call", "output"] = "text"
     index: int = 0
     id: str | None = None
@@ -80,66 +78,44 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replied:
+class Replied(Event):
     """The model answered."""
 
-    run_id: str
-    seq: int
-    at: float = 0.0
-    turn: int = 0
     reply: Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallStarted:
+class CallStarted(Event):
     """A tool call is about to be answered."""
 
-    run_id: str
-    seq: int
-    at: float = 0.0
-    turn: int = 0
     call: ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallFinished:
+class CallFinished(Event):
     """A tool call was answered. Calls of one turn may finish in any order."""
 
-    run_id: str
-    seq: int
-    at: float = 0.0
-    turn: int = 0
     result: ToolResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnFinished:
+class TurnFinished(Event):
     """The turn is over: the reply is in, and every call of it is answered."""
 
-    run_id: str
-    seq: int
-    at: float = 0.0
-    turn: int = 0
     model_seconds: float = 0.0
     tool_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished:
+class RunFinished(Event):
     """The run is over. `abandoned` names the tools that could not be stopped."""
 
-    run_id: str
-    seq: int
-    at: float = 0.0
-    turn: int = 0
     stop_reason: StopReason = "finished"
     error: RunError | None = None
     seconds: float = 0.0
     abandoned: tuple[str, ...] = ()
     managed_state: Any = field(default=None, compare=False, metadata=MEMORY)
 
-
-Event: TypeAlias = RunStarted | TurnStarted | Delta | Replied | CallStarted | CallFinished | TurnFinished | RunFinished
 
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
