@@ -120,6 +120,12 @@ async def test_B9_one_call_at_a_time_is_the_originals_way() -> None:
     assert log == ["+a", "-a", "+b", "-b"]
 
 
+async def test_B5_only_the_first_choice_is_looked_at() -> None:
+    choices = [{"index": n, "message": {"role": "assistant", "content": word}} for n, word in enumerate(("one", "two"))]
+    result = await HermesAgentLoop(ScriptedServer([{"choices": choices}])).run("?")
+    assert (result.final_text, len(result.messages)) == ("one", 2)
+
+
 async def test_B10_an_unknown_tool_is_answered_and_counted_and_the_loop_goes_on() -> None:
     server = ScriptedServer([[call("ad", a=1)], "sorry"])
     result = await HermesAgentLoop(server, [add]).run("?")
@@ -129,6 +135,27 @@ async def test_B10_an_unknown_tool_is_answered_and_counted_and_the_loop_goes_on(
     assert result.finished_naturally
 
 
+async def test_B12_L21_L22_no_tool_is_known_by_name_and_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def terminal(command: int | None) -> str:
+        return "done"
+
+    result = await HermesAgentLoop(ScriptedServer([[call("terminal", command=None)], "ok"]), [terminal]).run("?")
+    assert result.results[0].content == "done"
+    assert capsys.readouterr() == ("", "")
+
+
+async def test_B13_a_sync_tool_runs_in_a_thread_and_an_async_one_on_the_loop() -> None:
+    def sync_one() -> str:
+        return threading.current_thread().name
+
+    async def async_one() -> str:
+        return threading.current_thread().name
+
+    server = ScriptedServer([[call("sync_one"), call("async_one")], "ok"])
+    first, second = (await HermesAgentLoop(server, [sync_one, async_one]).run("?")).results
+    assert (first.content, second.content) == ("hermes_nb tool", threading.current_thread().name)
+
+
 async def test_B14_a_tool_that_fails_is_answered_and_counted() -> None:
     result = await HermesAgentLoop(ScriptedServer([[call("boom")], "ok"]), [boom]).run("?")
     [error] = result.tool_errors
@@ -136,6 +163,28 @@ async def test_B14_a_tool_that_fails_is_answered_and_counted() -> None:
     assert "it broke" in result.messages[2]["content"]
     assert "Traceback" not in result.messages[2]["content"]
     assert "it broke" in (error.traceback or "")
+
+
+@pytest.mark.parametrize(
+    ("returned", "kinds"),
+    [
+        ({"error": "no", "exit_code": -1}, ["reported"]),
+        ({"error": "no", "exit_code": 124}, ["reported"]),
+        ({"error": "no"}, ["reported"]),
+        ('{"error": "no", "output": ""}', ["reported"]),
+        ({"error": None, "exit_code": 1}, []),
+        ({"error": "", "exit_code": 0}, []),
+        ("error: no", []),
+    ],
+)
+async def test_B15_L11_what_a_tool_reports_as_an_error_is_one_and_an_exit_code_alone_is_none(
+    returned: Any, kinds: list[str]
+) -> None:
+    def act() -> Any:
+        return returned
+
+    result = await HermesAgentLoop(ScriptedServer([[call("act")], "ok"]), [act]).run("?")
+    assert [error.kind for error in result.tool_errors] == kinds
 
 
 async def test_B17_turns_run_out_after_the_last_answer() -> None:
@@ -182,7 +231,7 @@ async def test_L1_calls_that_run_together_each_get_their_own_arguments() -> None
     assert [r.content for r in result.results] == words
 
 
-async def test_L3_malformed_arguments_run_nothing_and_are_counted() -> None:
+async def test_B11_L3_malformed_arguments_run_nothing_and_are_counted() -> None:
     ran: list[int] = []
 
     def act(n: int = 0) -> str:
@@ -385,6 +434,43 @@ async def test_L27_a_call_cut_off_by_the_token_limit_is_not_run_and_the_model_is
 async def test_calls_are_trusted_over_a_finish_reason_that_denies_them() -> None:
     server = ScriptedServer([Scripted(calls=[call("add", a=1, b=1)], finish_reason="stop"), "2"])
     assert len((await HermesAgentLoop(server, [add]).run("?")).calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "thought"), [("", None), (["a", {"text": "b"}], "ab"), ("\n", "\n"), (None, None), (5, None)]
+)
+async def test_L30_reasoning_is_text_or_nothing_whatever_was_sent(sent: Any, thought: str | None) -> None:
+    message = {"role": "assistant", "content": "hi", "reasoning_content": sent}
+    result = await HermesAgentLoop(ScriptedServer([message])).run("?")
+    reply = result.turns[0].reply
+    assert reply is not None
+    assert reply.reasoning == thought
+    assert reply.raw is not None
+    assert reply.raw["choices"][0]["message"]["reasoning_content"] == sent
+
+
+async def test_L31_think_tags_stay_in_the_text_unless_asked() -> None:
+    result = await HermesAgentLoop(ScriptedServer(["<think>hm</think>five"])).run("?")
+    assert result.final_text == "<think>hm</think>five"
+    assert result.messages[-1]["content"] == "<think>hm</think>five"
+
+
+def test_L33_a_run_asks_for_the_running_loop_and_needs_no_other() -> None:
+    answers: list[str] = []
+
+    def elsewhere() -> None:
+        with asyncio.Runner() as runner:
+            answers.append(runner.run(HermesAgentLoop(five(), [add]).run("?")).final_text)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert answers == ["5"]
+
+
+async def test_L35_a_tools_answer_has_the_three_fields_of_openais_format() -> None:
+    result = await HermesAgentLoop(five(), [add]).run("?")
+    assert set(result.messages[2]) == {"role", "tool_call_id", "content"}
 
 
 # --- what a user writes ---------------------------------------------------------------------------------------------
