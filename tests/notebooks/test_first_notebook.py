@@ -1,0 +1,40 @@
+"""The first notebook's promise: one line puts the reader's own server in place of the scripted one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+from hermes_nb.servers import ScriptedServer, call
+
+FIRST = Path(__file__).resolve().parents[2] / "notebooks" / "course" / "01_one_question_one_tool.ipynb"
+LINE = re.compile(r"^server = .*$", re.MULTILINE)
+
+
+def answer(request: dict[str, Any]) -> Any:
+    """What another model might say: it calls the tool in its own time, and words things in its own way."""
+    if not request.get("tools"):
+        return "No idea."
+    last = request["messages"][-1]
+    if last["role"] == "user":
+        return call("weigh", cat=re.findall(r"does (\w+)", last["content"])[0])
+    return "I give up." if "error" in last["content"] else f"{last['content']} kilograms."
+
+
+async def test_with_one_line_changed_the_whole_notebook_runs_on_the_readers_own_server() -> None:
+    notebook = nbformat.read(FIRST, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    [holder] = [cell for cell in code if LINE.search(cell.source)]
+    own = ScriptedServer(answer)
+
+    async with own.serve() as base_url:
+        holder.source = LINE.sub(f'server = hn.OpenAIServer("mine", base_url="{base_url}")', holder.source)
+        code[-1].source = f"print(len(scripted.requests), result.final_text)\n{code[-1].source}"
+        await NotebookClient(notebook, kernel_name="python3").async_execute()
+
+    assert code[-1].outputs[0].text == "0 I give up.\n"
+    assert {request["model"] for request in own.requests} == {"mine"}
