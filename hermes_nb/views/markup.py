@@ -30,6 +30,9 @@ ATTRIBUTES = frozenset({"align", "class", "colspan", "open", "style"})
 LEFT = {"align": "left", "style": "text-align:left"}
 """Both are needed: GitHub keeps `align`, and the lab's own style for cells yields to `style` only."""
 WRONG = {"align": "left", "style": "text-align:left;border-left:3px solid #d32f2f"}
+ABOVE = {"style": "margin:0"}
+BELOW = {"style": "margin:0 0 1em;word-break:normal;overflow-wrap:anywhere"}
+"""A label belongs to the box under it; the lab gives boxes no room below, and breaks their lines inside words."""
 UNTOUCHED = "tex2jax_ignore mathjax_ignore"
 """Keeps MathJax from typesetting what a model wrote."""
 
@@ -183,11 +186,11 @@ def detail(row: Row, *, opened: bool) -> Markup:
 def drawn_section(section: Section) -> Iterator[Markup]:
     """A label, the text in a box of its own, and outside it the cut mark, which no tool can forge."""
     if section.label:
-        yield element("p", section.label)
+        yield element("p", section.label, **ABOVE)
     if section.prose:
         yield element("blockquote", *lined(section.shown.text))
     elif section.shown.text:
-        yield element("pre", element("code", section.shown.text))
+        yield element("pre", element("code", section.shown.text), **BELOW)
     yield mark(section.shown)
 
 

@@ -27,6 +27,8 @@ ATTRIBUTES = {
     ("class", "tex2jax_ignore mathjax_ignore"),
     ("colspan", "4"),
     ("open", ""),
+    ("style", "margin:0"),
+    ("style", "margin:0 0 1em;word-break:normal;overflow-wrap:anywhere"),
     ("style", "text-align:left"),
     ("style", "text-align:left;border-left:3px solid #d32f2f"),
 }
