@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from hermes_nb import codec, failures
 from hermes_nb.exceptions import ConfigurationError, MissingDependency
+from hermes_nb.servers.openai.spread import spread
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -32,11 +33,12 @@ def make_client(
     """
     import openai
 
-    transport = openai.DefaultAioHttpClient if aiohttp else openai.DefaultAsyncHttpxClient
+    make = openai.DefaultAioHttpClient if aiohttp else openai.DefaultAsyncHttpxClient
     limited = http().Timeout(timeout, connect=None if timeout is None else min(timeout, CONNECT_SECONDS))
     limits = http().Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_ALIVE)
     try:
-        client = transport(timeout=limited, limits=limits, event_hooks={"response": [_settle_retry]})
+        pools = {} if aiohttp else spread(http(), connections=CONNECTIONS, kept_alive=KEPT_ALIVE)
+        client = make(timeout=limited, limits=limits, event_hooks={"response": [_settle_retry]}, **pools)
     except RuntimeError as error:  # Said by the stand-in that the openai package has where aiohttp is not.
         raise MissingDependency("OpenAIServer(aiohttp=True)", "fast") from error
     return openai.AsyncOpenAI(
