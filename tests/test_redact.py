@@ -279,6 +279,8 @@ def shape(value: Any) -> Any:
 
 @given(plain_data)
 def test_data_without_secrets_comes_back_equal(data: Any) -> None:
+    assume("://" not in repr(data))
+
     assert Redactor(["a known secret 1"]).value(data) == data
 
 

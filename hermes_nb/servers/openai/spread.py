@@ -7,6 +7,8 @@ there is little to look at.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from functools import cache, partial
 from math import ceil
 from types import TracebackType
 from typing import Any, Self
@@ -16,20 +18,31 @@ POOLS = 64
 
 
 class Spread:
-    """A transport that sends each request through the least busy of its pools, the first of those that are."""
+    """A transport that sends each request through the least busy of its pools, the first of those that are.
 
-    def __init__(self, pools: list[Any]) -> None:
+    A pool is busy with a request until the last byte of its answer is read: `watched` makes, of an answer's stream, one
+    that says when that is.
+    """
+
+    def __init__(self, pools: list[Any], watched: Callable[[Any, Callable[[], None]], Any]) -> None:
         self._pools = pools
         self._busy = [0] * len(pools)
+        self._watched = watched
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send the request, as a transport does."""
         chosen = self._busy.index(min(self._busy))
         self._busy[chosen] += 1
         try:
-            return await self._pools[chosen].handle_async_request(request)
-        finally:
-            self._busy[chosen] -= 1
+            response = await self._pools[chosen].handle_async_request(request)
+        except BaseException:
+            self._free(chosen)
+            raise
+        response.stream = self._watched(response.stream, partial(self._free, chosen))
+        return response
+
+    def _free(self, pool: int) -> None:
+        self._busy[pool] -= 1
 
     async def aclose(self) -> None:
         """Close every pool."""
@@ -57,4 +70,28 @@ def spread(http: Any, *, connections: int, kept_alive: int) -> dict[str, Any]:
         return {}
     checked = http.create_ssl_context()
     limits = http.Limits(max_connections=ceil(connections / POOLS), max_keepalive_connections=ceil(kept_alive / POOLS))
-    return {"transport": Spread([http.AsyncHTTPTransport(verify=checked, limits=limits) for _ in range(POOLS)])}
+    pools = [http.AsyncHTTPTransport(verify=checked, limits=limits) for _ in range(POOLS)]
+    return {"transport": Spread(pools, _watched_stream(http))}
+
+
+@cache
+def _watched_stream(http: Any) -> Any:
+    """The class of the streams that say when they are closed; the package asks that it be one of its own kind."""
+
+    class Watched(http.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, stream: Any, closed: Callable[[], None]) -> None:
+            self._stream = stream
+            self._closed: Callable[[], None] | None = closed
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return aiter(self._stream)
+
+        async def aclose(self) -> None:
+            closed, self._closed = self._closed, None
+            try:
+                await self._stream.aclose()
+            finally:
+                if closed is not None:
+                    closed()
+
+    return Watched
