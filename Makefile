@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/.installed
 AS_ROOT   := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test install lint types unit notebooks browser bench bench-peers format clean
+.PHONY: help lab test install lint types unit notebooks browser peers bench bench-peers format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ notebooks: install ## every notebook again, its outputs compared with the saved 
 
 browser: install ## the notebooks as a reader meets them: JupyterLab in Chromium
 	$(PYTEST) tests/browser $(PYTEST_ARGS)
+
+peers: install ## other people's servers and openai 2, each in an environment of its own (gigabytes, minutes)
+	$(PYTEST) tests/peers -v $(PYTEST_ARGS)
 
 bench: install ## what a turn costs, in ratios to the bare openai client
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

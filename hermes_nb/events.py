@@ -68,7 +68,8 @@ class TurnStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta(Event):
-    """A piece of a reply that is still forming, or of a tool's output. Not journaled unless asked."""
+    """A piece of a reply that is still forming, or of a tool's output. Not journaled unless asked, and not counted: its
+    `seq` is that of the event it comes before. `index`, `id` and `name` are a call's, as far as they are known."""
 
     part: Literal["text", "reasoning", "call", "output"] = "text"
     index: int = 0
@@ -159,7 +160,7 @@ class Fold:
             raise ValueError(f"event {self._next} is missing: event {event.seq} came in its place")
         if self.started is None and not isinstance(event, RunStarted):
             raise ValueError(f"a run begins with RunStarted, not with {type(event).__name__}")
-        self._next += 1
+        self._next += not isinstance(event, Delta)
         self.at = event.at
         self._take(event)
 
@@ -252,13 +253,17 @@ class _OpenTurn:
             model_seconds=self.finished.model_seconds if self.finished else 0.0,
             tool_seconds=self.finished.tool_seconds if self.finished else 0.0,
             added_messages=self.started.added_messages,
+            request=self.started.request,
         )
 
     def said(self) -> list[Message]:
-        """What the turn adds to the conversation: the reply and the answers there are, in call order."""
-        if self.reply is None:
+        """What the turn adds to the conversation: the reply and the answers there are, in call order.
+
+        A reply that was cut short before it said anything adds nothing: few servers would take it back.
+        """
+        if self.reply is None or (self.reply.partial and not self.reply.message.get("content")):
             return []
-        return [self.reply.message, *(tool(result.call.id, result.content) for result in self._in_order())]
+        return [self.reply.message, *(tool(one.call.id, one.content, one.parts) for one in self._in_order())]
 
 
 def _provenance(started: RunStarted) -> Provenance:

@@ -39,7 +39,9 @@ OVERFLOW_TEXTS = (
 )
 """How servers say, in lower case, that a conversation is too long for the model."""
 
-NEVER_OVERFLOW = (401, 403, 404, 408, 409, 429)
+NEVER_OVERFLOW = (401, 402, 403, 404, 408, 409, 429)
+RATES = ("rate_limit_exceeded", "insufficient_quota")
+"""Codes that are none of an overflow, whatever the words beside them say of tokens."""
 
 TIMEOUTS = {"APITimeoutError", "TimeoutException", "TimeoutError"}
 CONNECTIONS = {"APIConnectionError", "RequestError", "ConnectionError", "ClientConnectionError"}
@@ -55,14 +57,19 @@ STATUS_NAMES = {
 HINTS: dict[str | int, str] = {
     OVERFLOW: "the conversation is longer than the model can read: shorten it, or use a model with a larger context",
     "insufficient_quota": "the account has no credit left; waiting will not help",
+    "tool_use_failed": "the server could not read the model's reply as tool calls; what the model wrote is in the body "
+    "(failed_generation). Ask again, at a lower temperature, or leave out tool_choice",
+    402: "the account has no credit left; waiting will not help",
     401: "check the API key: give it as api_key=, or in the environment as OPENAI_API_KEY",
     403: "the key is known, but may not use this model or address",
     404: "check the model's name ({model}) and base_url ({base_url}), which often ends in /v1",
+    413: "the request is larger than the server takes, or than the account's tokens per minute: shorten it",
     429: "the server limits how much it is asked: wait, or have fewer runs going at once",
     500: "the server itself failed; its log says more",
     "timeout": "the server is slow or stuck; timeout= sets how many seconds it is given",
     "unreached": "is the server running at {base_url}?",
     "broken": "the connection broke before the answer was whole; the server's log may say why",
+    "stalled": "the server is stuck, or thinks in silence; stream_idle_timeout= sets how many seconds it may pause",
     "page": "this looks like a web page: does base_url ({base_url}) lead to the API (often /v1), past any login page?",
     "not_json": "does base_url ({base_url}) lead to a server that speaks the chat completions API?",
 }
@@ -98,6 +105,24 @@ def no_json(
     return clean(record, place)
 
 
+SILENCES = ("StreamCut", "StreamStalled")
+"""The types of a stream that ended before its end was said: a reply that was whole by then is a reply."""
+
+
+def cut(place: Place, cause: BaseException | None = None, **known: Any) -> RunError:
+    """The record of a stream that ended in the middle; `cause` is how its connection broke, where it did."""
+    why = f": {_told(list(_chain(cause))[-1]) or type(cause).__name__}" if cause else ""
+    message = f"the stream from {place.base_url or 'the server'} was cut before the reply was whole{why}"
+    return clean(RunError(type="StreamCut", message=message, hint=place.hint("broken"), cause=cause, **known), place)
+
+
+def stalled(seconds: float | None, place: Place, cause: BaseException | None = None, **known: Any) -> RunError:
+    """The record of a stream in which nothing came for so many seconds."""
+    message = f"the stream from {place.base_url or 'the server'} fell silent: nothing came for {seconds or 0:g} s"
+    known |= {"message": message, "hint": place.hint("stalled"), "cause": cause}
+    return clean(RunError(type="StreamStalled", **known), place)
+
+
 def refusal(
     content: bytes, *, headers: Mapping[str, str], status: int, place: Place, retries: int = 0,
     type: str | None = None, cause: BaseException | None = None,
@@ -105,7 +130,7 @@ def refusal(
     """The record of an answer that is an error, in OpenAI's form (`{"error": {"message", "type", "code"}}`) or not."""
     text = content.decode("utf-8", "replace").strip()
     said, code = stated(text)
-    if status not in NEVER_OVERFLOW and _too_long(text):
+    if status not in NEVER_OVERFLOW and code not in RATES and _too_long(text):
         code = OVERFLOW
     wait = headers.get("retry-after")
     asked = f" (it asks to wait {wait}{' s' if wait.isdigit() else ''})" if wait else ""
@@ -131,17 +156,30 @@ def _phrase(status: int) -> str:
 
 
 def stated(text: str) -> tuple[str, str | None]:
-    """What an error's body says, led by a colon, and its code: a word, never the status in another form."""
+    """What an error's body says, led by a colon, and its code: a word, never the status in another form.
+
+    Gemini wraps the body in a list. OpenRouter puts the words of the provider behind it into `metadata`.
+    """
     try:
         body = codec.loads(text)
     except ValueError:
         return ("" if not text or text.startswith("<") else f": {text}"), None
-    error = body.get("error", body) if isinstance(body, dict) else body
+    body = body[0] if isinstance(body, list) and body else body
+    error = (body.get("error") or body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
         return f": {error}", None
     said = error.get("message") or error.get("detail")
-    code = error.get("code")
-    return f": {said}" if said else "", code if isinstance(code, str) and code and not code.isdigit() else None
+    behind = error.get("metadata")
+    if isinstance(behind, dict) and (raw := behind.get("raw")):
+        said = f"{said} ({behind.get('provider_name') or 'the provider'} says: {raw})"
+    return f": {said}" if said else "", _code(error)
+
+
+def _code(error: dict[str, Any]) -> str | None:
+    code, kind = error.get("code"), error.get("type")
+    if isinstance(code, str) and code and not code.isdigit():
+        return code
+    return kind if isinstance(kind, str) and kind in (OVERFLOW, *RATES) else None
 
 
 def named(error: BaseException, place: Place = Place()) -> RunError:

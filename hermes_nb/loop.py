@@ -13,14 +13,16 @@ from typing import Any, Literal, TypeAlias
 from hermes_nb import endings, sync
 from hermes_nb import messages as chat
 from hermes_nb.clocks import Clock, Ids, SystemClock, random_ids
-from hermes_nb.events import Event, Replied, RunStarted, TurnFinished, TurnStarted
+from hermes_nb.events import Delta, Event, Replied, RunStarted, TurnFinished, TurnStarted
 from hermes_nb.exceptions import ConfigurationError, ServerError
 from hermes_nb.journal import Journal, journal_path
 from hermes_nb.messages import Message
 from hermes_nb.records import AgentResult, Origin, Reply, ToolCall, ToolResult, Turn
 from hermes_nb.redact import Redactor, known_secrets
 from hermes_nb.servers import base
+from hermes_nb.servers.assemble import Piece
 from hermes_nb.servers.base import Server
+from hermes_nb.servers.streams import Listener
 from hermes_nb.supervisor import Ending, Observer, Run, settle
 from hermes_nb.tools.dispatch import Setting, answer, refused
 from hermes_nb.tools.gates import Gate
@@ -115,6 +117,7 @@ class HermesAgentLoop:
         meta: dict[str, Any] | None = None,
         state: Any = None,
         after: AgentResult | None = None,
+        stream: bool = False,
         on_event: Observer | None = None,
         in_place: bool = False,
         journal: PathLike | EllipsisType | None = ...,
@@ -123,10 +126,10 @@ class HermesAgentLoop:
 
         Args:
             input: a question, or a list of chat messages, which is never changed.
-            task, attempt: which item of a dataset this is, and which sample of it.
-            meta: kept with the run.
+            task, attempt, meta: which item of a dataset this is, which sample of it, and what else to keep with it.
             state: what tools find in `ToolContext.state`; a fresh dict by default.
             after: a result whose conversation goes on with `input`, as a new run.
+            stream: have every reply in pieces (`Delta` events) while it forms, from a server that has `stream`.
             on_event: called with every event as it happens.
             in_place: append to the given list of messages, as the original loop did.
             journal: in place of the loop's own; None writes none.
@@ -143,10 +146,10 @@ class HermesAgentLoop:
         run.emit(
             RunStarted, started_at=self.clock.utc().isoformat(), task_id=setting.task_id, task=task, attempt=attempt,
             origin=_follow_up(after), messages=tuple(history), meta=meta or {}, versions=made_with,
-            **self._conditions(),
+            **self._conditions(stream),
         )  # fmt: skip
         try:
-            await run.conduct(self._turns(run, history, setting), lambda: base.managed_state(self.server))
+            await run.conduct(self._turns(run, history, setting, stream), lambda: base.managed_state(self.server))
         finally:
             result = self.last_result = _result(run, history if in_place else None)
         return result
@@ -195,7 +198,7 @@ class HermesAgentLoop:
         finally:
             await settle([run])
 
-    async def _turns(self, run: Run, history: list[Message], setting: Setting) -> Ending:
+    async def _turns(self, run: Run, history: list[Message], setting: Setting, stream: bool) -> Ending:
         """The loop itself: how it ended, and the error behind it."""
         taken = {call["id"] for message in history for call in message.get("tool_calls") or () if call.get("id")}
         for turn in range(1, self.max_turns + 1):
@@ -204,7 +207,7 @@ class HermesAgentLoop:
             try:
                 reply = await base.ask(
                     self.server, self._request(history, turn), turn=turn, taken=taken,
-                    new_id=lambda: self.ids("call"), now=run.now,
+                    new_id=lambda: self.ids("call"), now=run.now, listener=_listener(run, turn) if stream else None,
                 )  # fmt: skip
             except ServerError as failure:
                 run.emit(TurnFinished, turn=turn, model_seconds=run.now() - began)
@@ -212,9 +215,10 @@ class HermesAgentLoop:
             asked = run.now()
             run.emit(Replied, turn=turn, reply=reply)
             results = await self._answers(run, reply, setting)
-            run.emit(TurnFinished, turn=turn, model_seconds=asked - began, tool_seconds=run.now() - asked)
+            spent = {"model_seconds": asked - began - reply.waited, "tool_seconds": run.now() - asked}
+            run.emit(TurnFinished, turn=turn, **spent)
             history.append(reply.message)
-            history.extend(chat.tool(result.call.id, result.content) for result in results)
+            history.extend(chat.tool(one.call.id, one.content, one.parts) for one in results)
             if ending := await self._ending(run, reply, results):
                 return ending
         return "max_turns", None
@@ -237,7 +241,9 @@ class HermesAgentLoop:
 
     def _changed(self, turn: int) -> dict[str, Any]:
         choice = self._choice(turn)
-        return {} if turn == 1 or choice == self._choice(turn - 1) else {"tool_choice": choice}
+        if turn == 1:
+            return {"tool_choice": choice} if callable(self.tool_choice) else {}
+        return {} if choice == self._choice(turn - 1) else {"tool_choice": choice}
 
     async def _answers(self, run: Run, reply: Reply, setting: Setting) -> list[ToolResult]:
         async def one(call: ToolCall, queued: float) -> ToolResult:
@@ -274,7 +280,7 @@ class HermesAgentLoop:
             return chat.conversation(input, system=self.system)
         return chat.conversation([*after.messages, *chat.conversation(input)], system=self.system)
 
-    def _conditions(self) -> dict[str, Any]:
+    def _conditions(self, stream: bool) -> dict[str, Any]:
         """What RunStarted records of the configuration."""
         return {
             "server": base.describe(self.server),
@@ -283,7 +289,7 @@ class HermesAgentLoop:
                 "max_tokens": self.max_tokens,
                 "tool_choice": "a function" if callable(self.tool_choice) else self.tool_choice,
                 "extra_body": self.extra_body,
-                "stream": False,
+                "stream": stream,
             },
             "tools": tuple(self.toolbox.schemas),
             "toolbox_hash": self.toolbox.hash,
@@ -317,6 +323,13 @@ def _at_least(name: str, value: int, least: int) -> int:
     if not isinstance(value, int) or value < least:
         raise ConfigurationError(f"{name} is a whole number from {least} up, not {value!r}")
     return value
+
+
+def _listener(run: Run, turn: int) -> Listener:
+    def piece(one: Piece) -> None:
+        run.emit(Delta, turn=turn, part=one.part, index=one.index, id=one.id, name=one.name, text=one.text)
+
+    return Listener(piece=piece, partial=lambda reply: run.emit(Replied, turn=turn, reply=reply))
 
 
 def _follow_up(after: AgentResult | None) -> Origin | None:

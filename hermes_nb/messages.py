@@ -11,7 +11,9 @@ from hermes_nb.exceptions import ConfigurationError
 Message = dict[str, Any]
 """One chat message as the wire has it: `{"role": ..., "content": ..., ...}`."""
 
-REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_signature")
+REASONING_FIELDS = (
+    "reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_signature", "thinking_blocks",
+)  # fmt: skip
 """The fields of an assistant message in which servers put reasoning; all are kept as received."""
 
 
@@ -39,9 +41,19 @@ def user(text: str) -> Message:
     return {"role": "user", "content": text}
 
 
-def tool(call_id: str, content: str) -> Message:
-    """The answer to one tool call."""
-    return {"role": "tool", "tool_call_id": call_id, "content": content}
+def tool(call_id: str, content: str, parts: Sequence[Mapping[str, Any]] | None = None) -> Message:
+    """The answer to one tool call; with further content parts, its text is the first of them."""
+    whole = [{"type": "text", "text": content}, *parts] if parts else content
+    return {"role": "tool", "tool_call_id": call_id, "content": whole}
+
+
+def without_images(message: Message) -> Message:
+    """A tool's answer as text alone, for servers that take no images there; any other message is itself."""
+    content = message.get("content")
+    if message.get("role") != "tool" or not isinstance(content, list):
+        return message
+    seen = any(isinstance(part, Mapping) and part.get("type") == "image_url" for part in content)
+    return {**message, "content": text_of(content)} if seen else message
 
 
 def checked(message: Any) -> Message:
@@ -79,20 +91,53 @@ def reasoning_of(message: Mapping[str, Any]) -> str | None:
     """The reasoning text in a message, from whichever field the server used; None where there is none.
 
     The first plain field that holds text (`reasoning_content`, `reasoning`, `thinking`); else every text and summary
-    of `reasoning_details` in order; else the thinking parts of a content list.
+    of `reasoning_details`, or of `thinking_blocks`, in order; else the thinking parts of a content list.
     """
     for name in ("reasoning_content", "reasoning", "thinking"):
         if text := _thought(message.get(name)):
             return text
-    if text := _thought(message.get("reasoning_details")):
-        return text
+    for name in ("reasoning_details", "thinking_blocks"):
+        if text := _thought(message.get(name)):
+            return text
     content = message.get("content")
-    thoughts = [part for part in content if _is_thinking(part)] if isinstance(content, list) else []
+    thoughts = [part for part in content if is_thinking(part)] if isinstance(content, list) else []
     return _thought(thoughts) or None
 
 
-def _is_thinking(part: Any) -> bool:
-    return isinstance(part, Mapping) and part.get("type") in ("thinking", "reasoning", "reasoning_content")
+def is_thinking(part: Any) -> bool:
+    """Whether a part of a content list holds reasoning, which is no part of the text."""
+    return isinstance(part, Mapping) and part.get("type") in THINKING_PARTS
+
+
+THINKING_PARTS = ("thinking", "reasoning", "reasoning_content", "redacted_thinking")
+
+
+def split_thought(text: str) -> tuple[str, str]:
+    """The reasoning in `<think>...</think>` at the start of a text, and what follows it.
+
+    Without an end all of it is reasoning; where templates write the beginning themselves, the end alone will do.
+    Without either there is no reasoning, and the text is what it was.
+    """
+    opened, mark, rest = text.partition(THINK)
+    inside = rest if mark and not opened.strip() else text
+    thought, end, said = inside.partition(END_OF_THINK)
+    if inside is text and (not end or THINK in thought):
+        return "", text
+    return thought.strip(), said.lstrip()
+
+
+THINK, END_OF_THINK = "<think>", "</think>"
+
+
+def refusal_of(message: Mapping[str, Any]) -> str | None:
+    """The words of a refusal, from the field of that name or the parts of a content list; None where there are none."""
+    told = message.get("refusal")
+    if isinstance(told, str) and told:
+        return told
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    said = (part.get("refusal") for part in parts if isinstance(part, Mapping) and part.get("type") == "refusal")
+    return "".join(text for text in said if isinstance(text, str)) or None
 
 
 def _thought(value: Any) -> str:

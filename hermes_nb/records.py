@@ -87,7 +87,8 @@ class ToolResult:
     """The answer to one call. `content` is exactly what the model gets; `value` is what the tool returned.
 
     `queued` is the wait before the tool began at `started`; `size` is the content's before it was cut (None: it was
-    not). `synthesised`: written by us because no tool ran to its end. `replayed`: taken from a recording.
+    not). `parts` are content parts (an image) that a server which takes them gets beside the content. `synthesised`:
+    written by us because no tool ran to its end. `replayed`: taken from a recording.
     """
 
     call: ToolCall
@@ -98,6 +99,7 @@ class ToolResult:
     started: float = 0.0
     seconds: float = 0.0
     size: int | None = None
+    parts: tuple[dict[str, Any], ...] | None = None
     printed: str = ""
     exit_code: int | None = None
     synthesised: bool = False
@@ -140,8 +142,10 @@ class Reply:
     """One answer of a model, normalised, with what the server really sent kept in `raw`.
 
     `message` is the canonical assistant message that enters the history. `finish_reason` is the server's word.
-    `retries` counts requests beyond the first. `partial`: the reply was cut off. `problems` names what had to be
-    mended. `source_text` is the text before a client-side parser took calls out of it.
+    `retries` counts requests beyond the first. `waited` is the time before it was asked for, spent behind other
+    requests of the same server object (`max_concurrency`, `requests_per_minute`); `seconds` is without it. `partial`:
+    the reply was cut off. `problems` names what had to be mended. `source_text` is the text before we
+    took thoughts or calls out of it.
     """
 
     message: Message
@@ -157,6 +161,7 @@ class Reply:
     status: int | None = None
     retries: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
     first_token_at: float | None = None
     partial: bool = False
     problems: tuple[str, ...] = ()
@@ -196,7 +201,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One model call and the answers to its tool calls, in call order. `reply` is None when the server failed."""
+    """One model call and the answers to its tool calls, in call order. `reply` is None when the server failed.
+
+    `request` holds what changed in the request since the turn before, besides the messages.
+    """
 
     number: int
     reply: Reply | None = None
@@ -206,6 +214,7 @@ class Turn:
     model_seconds: float = 0.0
     tool_seconds: float = 0.0
     added_messages: tuple[Message, ...] = ()
+    request: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Turn({self.number} · {len(self.results)} calls)" if self.results else f"Turn({self.number})"
@@ -215,8 +224,9 @@ class Turn:
 class Provenance:
     """Under what conditions a run was made: enough to make it again.
 
-    `server`: name, model, base_url. `sampling`: temperature, max_tokens, tool_choice, extra_body, stream. `tools`: the
-    schemas as sent. `versions`: hermes_nb, python, openai, git commit and dirty.
+    `server`: name, model, base_url, and of our own servers echo_reasoning and images. `sampling`: temperature,
+    max_tokens, tool_choice, extra_body, stream. `tools`: the schemas as sent. `versions`: hermes_nb, python, openai,
+    git commit and dirty.
     """
 
     started_at: str
@@ -292,8 +302,11 @@ class AgentResult:
     def final_text(self) -> str:
         """The answer: the text of a last message by the assistant; empty when the run ended without one."""
         last = self.messages[-1] if self.messages else {}
-        answered = last.get("role") == "assistant" and not last.get("tool_calls")
-        return text_of(last.get("content")) if answered else ""
+        if last.get("role") != "assistant" or last.get("tool_calls"):
+            return ""
+        reply = self.turns[-1].reply if self.turns else None
+        split = reply is not None and reply.source_text is not None and reply.message == last
+        return reply.text if reply is not None and split else text_of(last.get("content"))
 
     def raise_for_error(self) -> None:
         """Do nothing for a run that ended as wanted.
@@ -303,6 +316,12 @@ class AgentResult:
         """
         if not self.ok:
             raise RunFailed(self) from (self.error.cause if self.error else None)
+
+    def curl(self, turn: int | None = None) -> str:
+        """A turn's request (None: the last one's) as a curl command; see `hermes_nb.curl.command`."""
+        from hermes_nb.curl import command
+
+        return command(self, turn)
 
     def __repr__(self) -> str:
         kept = {"turn": self.turns_used, "call": len(self.calls), "error": len(self.tool_errors)}

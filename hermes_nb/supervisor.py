@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from hermes_nb.clocks import Clock
-from hermes_nb.events import CallFinished, CallStarted, Event, Fold, RunFinished
+from hermes_nb.events import CallFinished, CallStarted, Delta, Event, Fold, RunFinished
 from hermes_nb.journal import Journal
 from hermes_nb.records import AgentResult, RunError, StopReason, ToolCall, ToolResult
 from hermes_nb.tools.dispatch import refused
@@ -48,9 +48,10 @@ class Run:
         return self._clock.seconds() - self._began
 
     def emit(self, kind: type[Event], **fields: Any) -> None:
-        """Number the event, write it down, fold it in, tell the observers: in this order, and at once."""
+        """Number the event, write it down, fold it in, tell the observers: in this order, and at once. A Delta does not
+        count: it has the number of the event it comes before."""
         event = kind(run_id=self.run_id, seq=self._seq, at=self.now(), **fields)
-        self._seq += 1
+        self._seq += kind is not Delta
         if self._journal is not None:
             self._write(self._journal, event)
         self.folded.add(event)

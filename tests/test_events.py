@@ -28,7 +28,9 @@ SAID = {"role": "assistant", "content": "done"}
 
 
 def stream(*parts: tuple[type[Event], dict[str, Any]]) -> list[Event]:
-    return [kind(run_id="r", seq=seq, at=float(seq), **fields) for seq, (kind, fields) in enumerate(parts)]
+    """Events in a row, numbered as a run numbers them: a Delta does not count."""
+    counted = [seq - sum(kind is Delta for kind, _ in parts[:seq]) for seq in range(len(parts))]
+    return [kind(run_id="r", seq=counted[at], at=float(at), **fields) for at, (kind, fields) in enumerate(parts)]
 
 
 RUN = stream(

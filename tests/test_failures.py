@@ -132,3 +132,51 @@ def test_the_innermost_cause_is_told() -> None:
             raise ConnectionError("Connection error.") from cause
     except ConnectionError as raised:
         assert failures.named(raised, PLACE).message.endswith("Name or service not known")
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code", "hint"),
+    [
+        (400, {"message": "Tool choice is required, but model did not call a tool", "type": "invalid_request_error",
+               "code": "tool_use_failed", "failed_generation": "maybe"}, "tool_use_failed", "failed_generation"),
+        (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"}, "insufficient_quota",
+         "no credit"),
+        (429, {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": None},
+         "insufficient_quota", "no credit"),
+        (429, {"message": "Rate limit: your quota of requests", "code": "rate_limit_exceeded"}, "rate_limit_exceeded",
+         "fewer runs"),
+        (413, {"message": "Request too large on tokens per minute (TPM): it exceeds the maximum number of tokens",
+               "type": "tokens", "code": "rate_limit_exceeded"}, "rate_limit_exceeded", "shorten"),
+        (402, {"message": "Insufficient Balance", "type": "unknown_error", "code": "invalid_request_error"},
+         "invalid_request_error", "no credit"),
+        (404, {"message": "The model `x` does not exist", "code": "model_not_found"}, "model_not_found", "hermes-4"),
+        (400, {"message": "too long", "type": ["odd"], "code": 400}, None, None),
+        (400, {"message": "too long", "type": "context_length_exceeded", "code": 400}, "context_length_exceeded",
+         "shorten"),
+    ],
+)  # fmt: skip
+def test_failures_are_told_apart_by_their_code_and_not_by_their_prose(
+    status: int, error: dict[str, Any], code: str | None, hint: str | None
+) -> None:
+    record = refused(status, {"error": error})
+
+    assert record.code == code
+    assert (record.hint is None) if hint is None else hint in record.hint
+
+
+def test_an_error_in_a_list_is_read() -> None:
+    record = refused(400, [{"error": {"code": 400, "message": "API key not valid", "status": "INVALID_ARGUMENT"}}])
+
+    assert record.message == "the server answered 400 Bad Request: API key not valid"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"raw": "prompt is too long: 9 > 8", "provider_name": "Anthropic"}, "(Anthropic says: prompt is too long"),
+        ({"raw": "busy"}, "(the provider says: busy)"),
+        ({}, "Provider returned error"),
+    ],
+)
+def test_what_the_provider_behind_a_router_said_is_told(metadata: dict[str, Any], told: str) -> None:
+    assert told in refused(400, {"error": {"message": "Provider returned error", "metadata": metadata}}).message

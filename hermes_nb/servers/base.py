@@ -18,10 +18,11 @@ from hermes_nb import codec, failures
 from hermes_nb.clocks import SystemClock, random_ids
 from hermes_nb.exceptions import HermesError, ServerError
 from hermes_nb.failures import Place
-from hermes_nb.messages import Message, conversation
+from hermes_nb.messages import Message, conversation, without_images
 from hermes_nb.records import Reply
 from hermes_nb.redact import Secret
 from hermes_nb.replies import reply_from
+from hermes_nb.servers.streams import Hearing, Listener, Stream, cut_short
 
 log = logging.getLogger("hermes_nb")
 
@@ -37,10 +38,10 @@ class Completion(dict[str, Any]):
     """A chat completion's body as the server sent it. The attributes say how it travelled.
 
     `status` is the HTTP status, `request_id` the server's name for the exchange, `retries` the number of requests
-    beyond the first.
+    beyond the first, `waited` the seconds before it was sent, spent behind other requests of the same server object.
     """
 
-    __slots__ = ("request_id", "retries", "status")
+    __slots__ = ("request_id", "retries", "status", "waited")
 
     def __init__(
         self, body: Mapping[str, Any], *, status: int = 200, request_id: str | None = None, retries: int = 0
@@ -49,6 +50,7 @@ class Completion(dict[str, Any]):
         self.status = status
         self.request_id = request_id
         self.retries = retries
+        self.waited = 0.0
 
 
 def completion(content: bytes, *, headers: Mapping[str, str], status: int, retries: int, server: Any) -> Completion:
@@ -64,9 +66,19 @@ def completion(content: bytes, *, headers: Mapping[str, str], status: int, retri
         raise ServerError(failures.no_json(content, **came, place=place_of(server), cause=error)) from error
     if not isinstance(body, dict):
         raise ServerError(failures.no_json(content, **came, place=place_of(server)))
-    if body.get("error") and not body.get("choices"):
-        raise ServerError(failures.refusal(content, **came, place=place_of(server)))
+    if told := _error_in(body):
+        raise ServerError(failures.refusal(codec.dumps(told), **came, place=place_of(server)))
     return Completion(body, status=status, request_id=failures.request_id(headers), retries=retries)
+
+
+def _error_in(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The error that a body of status 200 holds: in place of the choices, or in the first (OpenRouter's way)."""
+    choices = body.get("choices")
+    if not choices:
+        return body if body.get("error") or body.get("object") == "error" else None
+    first = choices[0] if isinstance(choices, list) else None
+    error = first.get("error") if isinstance(first, dict) else None
+    return {"error": error} if error else None
 
 
 async def ask(
@@ -77,23 +89,67 @@ async def ask(
     taken: set[str] | None = None,
     new_id: Callable[[], str],
     now: Callable[[], float],
+    listener: Listener | None = None,
 ) -> Reply:
     """Ask the server once, and read its answer; `turn`, `taken` and `new_id` are those of `reply_from`.
+
+    With a `listener`, a server that can stream is asked to, and the Reply is the one it would give in one piece.
+    Images in tools' answers go to servers that have an attribute `images`, which see to them; others get the text.
 
     Raises:
         ServerError: whatever went wrong at the server or on the way to it, named.
         ConfigurationError: the server or the request was set up so that it cannot work.
     """
     began = now()
+    if not hasattr(server, "images"):
+        request = {**request, "messages": [without_images(message) for message in request["messages"]]}
+    read = partial(_read, server, began, now, {"turn": turn, "taken": taken, "new_id": new_id})
+    stream = getattr(server, "stream", None)
+    if listener is None or stream is None:
+        return read(await _named(server, server.chat_completion, request))
+    hearing = Hearing(listener.piece, now, place_of(server))
+
+    async def hear(**request: Any) -> None:
+        await hearing.hear(stream(**request))
+
     try:
-        answer = await server.chat_completion(**request)
+        await _named(server, hear, request)
+    except BaseException:
+        if hearing.first_token_at is not None:
+            reply = read(_heard(hearing), first_token_at=hearing.first_token_at)
+            listener.partial(cut_short(reply))
+        raise
+    reply = read(_heard(hearing), first_token_at=hearing.first_token_at)
+    return replace(reply, problems=(*reply.problems, *hearing.problems))
+
+
+async def _named(server: Server, asked: Callable[..., Awaitable[Any]], request: Mapping[str, Any]) -> Any:
+    try:
+        return await asked(**request)
     except HermesError:
         raise
     except Exception as error:  # The wire's doorway: a server may raise anything.
         raise ServerError(failures.named(error, place_of(server))) from error
+
+
+def _heard(hearing: Hearing) -> dict[str, Any]:
+    body, stream = hearing.body(), hearing.stream
+    if not isinstance(stream, Stream):
+        return body
+    answer = Completion(body, **stream.travel)
+    answer.waited = stream.waited
+    return answer
+
+
+def _read(
+    server: Server, began: float, now: Callable[[], float], how: Mapping[str, Any], answer: Any, **more: Any
+) -> Reply:
     travel = _travel(answer)
     try:
-        return reply_from(answer, turn=turn, taken=taken, new_id=new_id, seconds=now() - began, **travel)
+        waited = answer.waited if isinstance(answer, Completion) else 0.0
+        took: dict[str, Any] = {"seconds": max(0.0, now() - began - waited), "waited": waited, **more}
+        split = getattr(server, "split_think", False)
+        return reply_from(answer, **how, **took, **travel, split_think=split)
     except ServerError as failure:
         raise ServerError(failures.clean(replace(failure.error, **travel), place_of(server))) from failure
     except Exception as error:  # The same doorway: an answer may be any object, and may fail when it is read.
@@ -139,10 +195,15 @@ async def called(function: Callable[..., Any], *given: Any) -> Any:
 
 
 def describe(server: Any) -> dict[str, Any]:
-    """Who the server is: `name`, `model`, and `base_url` without user and password; None where it does not say."""
+    """Who the server is: `name`, `model`, and `base_url` without user and password; None where it does not say.
+
+    Of our own also what it does to the messages it is given: `echo_reasoning` and `images`.
+    """
     base_url = _first_text(server, "base_url")
     model = _first_text(server, "model", "model_name")
-    return {"name": type(server).__name__, "model": model, "base_url": without_userinfo(base_url)}
+    described = {"name": type(server).__name__, "model": model, "base_url": without_userinfo(base_url)}
+    policy = getattr(server, "echo_reasoning", None)
+    return {**described, "echo_reasoning": policy, "images": server.images} if policy else described
 
 
 def place_of(server: Any) -> Place:

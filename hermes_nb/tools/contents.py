@@ -10,6 +10,7 @@ from typing import Any
 
 from hermes_nb import codec
 from hermes_nb.records import ErrorKind, Fault, ToolCall, ToolError, ToolResult
+from hermes_nb.tools.parts import shown
 
 FAULTS: dict[ErrorKind, Fault] = {
     "unknown_tool": "model",
@@ -36,7 +37,8 @@ class Content:
     """A return value, and the text of it that the model gets.
 
     `size` is the text's bytes before it was cut (None: it was not). `reported` is the error that the tool itself told
-    of, and `exit_code` its exit code, where it returned a JSON object that has them.
+    of, and `exit_code` its exit code, where it returned a JSON object that has them. `parts` are what a model that sees
+    gets beside the text.
     """
 
     value: Any
@@ -44,6 +46,7 @@ class Content:
     size: int | None = None
     reported: str | None = None
     exit_code: int | None = None
+    parts: tuple[dict[str, Any], ...] | None = None
 
 
 def answered(
@@ -61,6 +64,7 @@ def answered(
         seconds=seconds,
         size=content.size,
         exit_code=content.exit_code,
+        parts=content.parts,
     )
 
 
@@ -83,11 +87,13 @@ def content_of(value: Any, limit: int) -> Content:
     """The content a return value makes, of at most `limit` bytes.
 
     A JSON object (a value that becomes one, or text that is one) with a true `error` reports an error. An exit code
-    reports none, whatever it is.
+    reports none, whatever it is. Images and tables are shown as `parts.shown` says.
 
     Raises:
         Exception: what the value raised when it was asked for its text.
     """
+    if (seen := shown(value)) is not None:
+        return Content(value, *shorten(seen.text, limit), parts=seen.parts)
     if isinstance(value, BYTES) and len(value) > 4 * limit:
         front, back = _encoded(_read(value[:limit])), _encoded(_read(value[-limit:]))
         return Content(value, _cut(front, back, len(value), limit), len(value))

@@ -25,6 +25,9 @@ WING = {
             "exceptions",
             "clocks",
             "failures",
+            "curl",
+            "dialects",
+            "outgoing",
         ),
         "hall",
     ),
@@ -34,7 +37,9 @@ WING = {
     ),
     **dict.fromkeys(("formats", "frames", "stats", "plots", "compare", "views", "sharing"), "reading"),
 }
-SHARED_ROOM = {"servers": "base", "parsers": "base", "formats": "base", "views": "rows"}
+SHARED_ROOMS = {
+    "servers": ("base", "sse", "assemble", "streams"), "parsers": ("base",), "formats": ("base",), "views": ("rows",),
+}  # fmt: skip
 LAZY_DOORS = {("records", "views"), ("live", "views"), ("loop", "views")}
 """A result shows itself, and so does `loop.run(view=True)`; `views` is asked then, never when a room is imported."""
 
@@ -131,9 +136,10 @@ def reason_against(found: Import) -> str | None:
     if here != there and there != "hall" and not (found.lazy and (importer, target) in LAZY_DOORS):
         return f"the {here} may not import the {there}"
     one, other = (".".join(room.split(".")[:2]) for room in (found.importer, found.target))
-    shared = SHARED_ROOM.get(importer)
-    siblings = importer == target and one not in (importer, other) and other not in (target, f"{target}.{shared}")
-    return f"siblings share only {shared}" if shared and siblings else None
+    shared = SHARED_ROOMS.get(importer, ())
+    doors = (target, *(f"{target}.{room}" for room in shared))
+    siblings = importer == target and one not in (importer, other) and other not in doors
+    return f"siblings share only {', '.join(shared)}" if shared and siblings else None
 
 
 def circles(house: Path) -> list[str]:
@@ -197,7 +203,7 @@ VIEWS, LOOP = {"views/text.py": ""}, {"loop.py": ""}
         ({"loop.py": "from hermes_nb import Toolbox"}, "a room imports rooms, not the porch"),
         (
             {"servers/openai.py": "from hermes_nb.servers import scripted", "servers/scripted.py": ""},
-            "siblings share only base",
+            "siblings share only base, sse, assemble, streams",
         ),
     ],
 )

@@ -24,9 +24,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with `recording` runs for every recorded tool loop, one with `transcript` for every transcript."""
+    """A test with `recording` runs for every recorded tool loop, one with `exchanges_of` for every recording with an
+    answer in one piece, one with `transcript` for every transcript."""
     if "recording" in metafunc.fixturenames:
         _parametrize(metafunc, "recording", _tool_loops())
+    if "exchanges_of" in metafunc.fixturenames:
+        _parametrize(metafunc, "exchanges_of", _in_one_piece())
+    if "stream" in metafunc.fixturenames:
+        _parametrize(metafunc, "stream", [path for path in _files("wire") if b'"sse":' in path.read_bytes()])
     if "transcript" in metafunc.fixturenames:
         _parametrize(metafunc, "transcript", [path for path in _files("transcripts") if path.name != "INDEX.jsonl"])
 
@@ -40,6 +45,16 @@ def _tool_loops() -> list[Path]:
     """The recordings that are not streamed and in which a tool's answer went back to the model."""
     read = {path: recordings.read(path) for path in _files("wire")}
     return [path for path, one in read.items() if not recordings.is_streamed(one) and recordings.tool_loops(one)]
+
+
+@cache
+def _in_one_piece() -> list[Path]:
+    """The recordings in which an answer came in one piece."""
+    return [
+        path
+        for path in _files("wire")
+        if any(one.request and not one.request.get("stream") for one in recordings.read(path))
+    ]
 
 
 def _parametrize(metafunc: pytest.Metafunc, name: str, paths: Sequence[Path]) -> None:

@@ -215,6 +215,23 @@ def _reasoning_left_out(one: Difference) -> bool:
     return one.field in REASONING and one.recorded is ABSENT and one.pair.reply.get(one.field, ABSENT) == one.ours
 
 
+def _reasoning_under_both_names(one: Difference) -> bool:
+    """Ours is the reply's own text, under the other of the two names too."""
+    pair = ("reasoning", "reasoning_content")
+    if one.field not in pair or one.recorded is not ABSENT or one.field in one.pair.reply:
+        return False
+    other = pair[one.field == pair[0]]
+    return bool(one.ours) and one.ours == one.pair.reply.get(other) == (one.pair.ours or {}).get(other)
+
+
+def _details_alone(one: Difference) -> bool:
+    """Ours has all details as they came, of which the recorded field is the text."""
+    if one.field not in ("reasoning", "reasoning_content", "thinking") or one.ours is not ABSENT:
+        return False
+    details = one.pair.reply.get("reasoning_details")
+    return bool(details) and (one.pair.ours or {}).get("reasoning_details") == details
+
+
 def _field_of_answers_only(one: Difference) -> bool:
     """It came in the reply, and says nothing there; or it numbers the calls, which only a stream has use for."""
     if one.ours is not ABSENT:
@@ -289,6 +306,8 @@ REASONS: dict[str, Callable[[Difference], bool]] = {
     "the recorded client names the tool in its answer": _tool_is_named,
     "the recorded client sends the reasoning under a second name, too": _reasoning_by_another_name,
     "the recorded client leaves out reasoning; ours sends it as it came": _reasoning_left_out,
+    "ours sends the reasoning under both names": _reasoning_under_both_names,
+    "ours sends reasoning_details alone, without their text": _details_alone,
     "the recorded client sends back a field that only answers have": _field_of_answers_only,
     "the recorded client adds a field of its own API, at its default": _at_its_default,
     "the recorded client writes no content as an empty list": _empty_list,

@@ -75,6 +75,22 @@ def test_reasoning_may_stand_under_a_second_name_where_ours_has_the_first() -> N
     assert "second name" in str(found(asked(reply), [reply, answered("a")], [recorded, answered("a")]))
 
 
+def test_reasoning_may_stand_under_both_names_in_ours_where_it_is_the_replys_own() -> None:
+    reply = {**called("a"), "reasoning": "Hm."}
+    ours = {**reply, "reasoning_content": "Hm."}
+    assert "both names" in str(found(asked(reply), [ours, answered("a")], [reply, answered("a")]))
+    other = {**reply, "reasoning_content": "Ha."}
+    assert set(found(asked(reply), [other, answered("a")], [reply, answered("a")]).values()) == {None}
+
+
+def test_details_may_stand_alone_in_ours_where_they_are_the_replys_own() -> None:
+    details = [{"type": "reasoning.text", "text": "Hm."}]
+    reply = {**called("a"), "reasoning": "Hm.", "reasoning_details": details}
+    ours = {**called("a"), "reasoning_details": details}
+    assert "alone" in str(found(asked(reply), [ours, answered("a")], [reply, answered("a")]))
+    assert None in found(asked(reply), [called("a"), answered("a")], [reply, answered("a")]).values()
+
+
 def test_reasoning_may_be_left_out_by_the_recorded_client_alone() -> None:
     reply = {**called("a"), "reasoning": "Hm."}
     assert "leaves out reasoning" in str(found(asked(reply), [reply, answered("a")], [called("a"), answered("a")]))

@@ -43,7 +43,8 @@ async def test_a_request_is_the_one_that_create_would_make(connect) -> None:
         {"role": "tool", "tool_call_id": "a", "content": "fünf \N{GRINNING FACE}"},
     ]
     fields: dict[str, Any] = {"temperature": 0.5, "tools": TOOLS, "max_tokens": 9, "tool_choice": "auto", "seed": 7}
-    async with connect(["one", "two"], headers={"X-Course": "4"}) as (scripted, server):
+    settings: dict[str, Any] = {"headers": {"X-Course": "4"}, "echo_reasoning": "verbatim"}
+    async with connect(["one", "two"], **settings) as (scripted, server):
         async with openai.AsyncOpenAI(
             base_url=server.base_url, api_key=server._key.reveal(), default_headers={"X-Course": "4"}
         ) as client:

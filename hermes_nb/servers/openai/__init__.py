@@ -11,40 +11,40 @@ import asyncio
 import os
 import re
 import weakref
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from hermes_nb import failures
-from hermes_nb.exceptions import ConfigurationError, ServerError, WrongLoopError
+from hermes_nb import dialects, failures, outgoing
+from hermes_nb.exceptions import ConfigurationError, HermesError, ServerError, WrongLoopError
 from hermes_nb.messages import Message
 from hermes_nb.records import Reply, RunError
 from hermes_nb.redact import Secret
 from hermes_nb.servers import base
 from hermes_nb.servers.base import Completion
-from hermes_nb.servers.openai import connection
+from hermes_nb.servers.openai import connection, streaming
+from hermes_nb.servers.openai.clients import Clients
+from hermes_nb.servers.openai.pace import Pace, Place
+from hermes_nb.servers.streams import Stream
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+    from hermes_nb.servers.openai.checking import ServerCheck
+
+T = TypeVar("T")
+
 OPENAI = "https://api.openai.com/v1"
 
-OPENAI_HOSTS = re.compile(r"(.+\.)?api\.openai\.com|.+\.(openai|services\.ai|cognitiveservices)\.azure\.com")
-REASONING_MODELS = re.compile(r"(ft:)?(o\d|gpt-[5-9])")
-"""Models of OpenAI's that refuse `max_tokens` and want `max_completion_tokens`: the o series, and gpt-5 and later."""
-
 TELLING = re.compile(r"(?i)auth|key|token|secret|cookie|passw|credential")
-
-
-class Clients(dict[asyncio.AbstractEventLoop, tuple["AsyncOpenAI", AsyncGenerator["AsyncOpenAI", None]]]):
-    """A server's clients by their event loop, each with what holds it."""
 
 
 class OpenAIServer:
     """A server that speaks OpenAI's API: OpenAI's own, vLLM, SGLang, llama.cpp, Ollama, OpenRouter and their like.
 
     One object serves any number of event loops: it keeps a client for each, closed when its loop ends. Messages are
-    plain dicts and go out as they are. Retries are the client's, and are counted in the Reply.
+    plain dicts and go out as they are, but for reasoning and calls that servers refuse (`outgoing`). Retries are the
+    client's, and are counted in the Reply.
 
     Args:
         model: the model's name, as the server knows it.
@@ -52,9 +52,19 @@ class OpenAIServer:
         api_key: by default OPENAI_API_KEY; a server on this machine may go without one.
         client: an `openai.AsyncOpenAI` to use in place of our own; it belongs to the event loop that first uses it.
         timeout: seconds a request may take, None for no limit; connecting gets at most 5 of them.
+        stream_idle_timeout: seconds a stream may pause once it has begun, None for no limit.
         max_retries: how often a request is repeated after 408, 409, 429, 5xx or a broken connection.
         headers: sent with every request.
         aiohttp: use the aiohttp transport, which costs less with many runs at once (shelf `fast`).
+        echo_reasoning: how reasoning in the history is sent back: "auto" (its table is `outgoing.automatic`'s), "none",
+            "reasoning", "reasoning_content", "both", "details", or "verbatim". The history keeps all of it.
+        split_think: take `<think>...</think>` at the start of a reply's text for reasoning.
+        images: send the images that tools return; without it the model gets a line of text in their place.
+        max_concurrency: how many requests may be going on at once, in all runs that use this object; the others wait,
+            first come first served. None: no limit.
+        requests_per_minute: how many may begin within any 60 seconds, likewise.
+
+    `context_window` is how many tokens the model reads at most, once `check()` was told; None until then.
 
     Raises:
         ConfigurationError: the arguments cannot work, or not together.
@@ -68,17 +78,28 @@ class OpenAIServer:
         api_key: str | Secret | None = None,
         client: AsyncOpenAI | None = None,
         timeout: float | None = 600,
+        stream_idle_timeout: float | None = 120,
         max_retries: int = 2,
         headers: Mapping[str, str] | None = None,
         aiohttp: bool = False,
+        echo_reasoning: outgoing.EchoReasoning = "auto",
+        split_think: bool = False,
+        images: bool = False,
+        max_concurrency: int | None = None,
+        requests_per_minute: int | None = None,
     ) -> None:
         _check(model, base_url)
         if client is not None and (base_url or api_key or headers or aiohttp):
             raise ConfigurationError("a client brings its own base_url, api_key, headers and transport: set them there")
         self.model = model
         self.timeout = timeout
+        self.stream_idle_timeout = stream_idle_timeout
         self.max_retries = max_retries
         self.aiohttp = aiohttp
+        self.echo_reasoning = outgoing.known(echo_reasoning)
+        self.split_think = split_think
+        self.images = images
+        self.context_window: int | None = None
         self._address = base.without_userinfo(base_url)
         self._full_address = Secret(base_url) if base_url and base_url != self._address else None
         self._key = Secret(api_key) if api_key else None
@@ -87,6 +108,9 @@ class OpenAIServer:
         self._home: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._clients = Clients()
         self._renamed: set[str] = set()
+        self._counted = True
+        unbounded = max_concurrency is None and requests_per_minute is None
+        self._pace = None if unbounded else Pace(max_concurrency, requests_per_minute)
 
     @property
     def base_url(self) -> str:
@@ -115,39 +139,83 @@ class OpenAIServer:
             ServerError: the server did not answer with a completion.
             ConfigurationError: the request cannot be sent.
         """
-        if n != 1:
-            raise ConfigurationError(f"one completion is asked for at a time (n=1), not {n}; run the loop {n} times")
         if more.get("stream"):
-            raise ConfigurationError("chat_completion answers in one piece; leave stream out")
-        fields = {
+            raise ConfigurationError("chat_completion answers in one piece: leave stream out, or call stream()")
+        named = {
             "temperature": temperature, "tools": tools or None, "max_tokens": max_tokens, "tool_choice": tool_choice,
         }  # fmt: skip
-        given = {name: value for name, value in fields.items() if value is not None}
-        body = {"model": self.model, "messages": messages, **given, **more, **(extra_body or {})}
-        if "max_tokens" in body and self._renames(body["model"]):
-            body["max_completion_tokens"] = body.pop("max_tokens")
-        try:
-            return await self._post(body)
-        except ServerError as failure:
-            if "max_tokens" not in body or not self._learns(body["model"], failure.error):
-                raise
-            asked = 1 + failure.error.retries
-        body["max_completion_tokens"] = body.pop("max_tokens")
-        answer = await self._post(body)
-        answer.retries += asked
+        given = {name: value for name, value in named.items() if value is not None}
+        body = self._body(messages=messages, n=n, extra_body=extra_body, **given, **more)
+        async with self._place() as place:
+            answer, asked = await self._settled(self._post, body)
+            place.repeats = answer.retries = answer.retries + asked
+        answer.waited = place.waited
         return answer
 
-    def _renames(self, model: str) -> bool:
-        if model in self._renamed:
-            return True
-        host = urlsplit(self.base_url).hostname or ""
-        return bool(OPENAI_HOSTS.fullmatch(host) and REASONING_MODELS.match(model))
+    def stream(self, **request: Any) -> Stream:
+        """Ask for one completion, to be had in chunks as they come; `request` is as for `chat_completion`.
 
-    def _learns(self, model: str, error: RunError) -> bool:
-        told = error.status == 400 and "Use 'max_completion_tokens'" in error.message
-        if told:
-            self._renamed.add(model)
-        return told
+        The first chunk waits for the request, which the client repeats as ever; after it nothing is repeated. Usage
+        is asked for with the last chunk, unless the server refused that once. A server that answers in one piece
+        gives one chunk, which is the completion.
+
+        Raises (while it is iterated):
+            ServerError: the server did not answer, reported an error, sent no stream, or fell silent.
+        """
+        given = {name: value for name, value in request.items() if value is not None and value != []}
+        body = streaming.streamed(self._body(**given), counted=self._counted)
+        return Stream(lambda stream: self._streamed(body, stream))
+
+    async def _streamed(self, body: dict[str, Any], stream: Stream) -> AsyncGenerator[dict[str, Any], None]:
+        async with self._place() as place:
+            stream.waited = place.waited
+            response, asked = await self._settled(self._begin, body)
+            coming = streaming.chunks(response, stream, server=self, idle=self.stream_idle_timeout, asked=asked)
+            place.repeats = asked + failures.retries_of(response.request)
+            async with aclosing(response), aclosing(coming):
+                async for chunk in coming:
+                    yield chunk
+
+    async def _begin(self, body: dict[str, Any]) -> Any:
+        return await streaming.begin(await self._client(), body, self)
+
+    def _body(
+        self, *, messages: Sequence[Message], n: int = 1, extra_body: Mapping[str, Any] | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        if n != 1:
+            raise ConfigurationError(f"one completion is asked for at a time (n=1), not {n}; run the loop {n} times")
+        body = {"model": self.model, "messages": outgoing.for_server(self, messages), **fields, **(extra_body or {})}
+        if "max_tokens" in body and self._renames(body["model"]):
+            body["max_completion_tokens"] = body.pop("max_tokens")
+        return body
+
+    def _place(self) -> AbstractAsyncContextManager[Place]:
+        return nullcontext(Place()) if self._pace is None else self._pace.place()
+
+    async def _settled(self, post: Callable[[dict[str, Any]], Awaitable[T]], body: dict[str, Any]) -> tuple[T, int]:
+        """What `post` gives, and how many requests were refused before it for what a body can do without."""
+        asked = 0
+        while True:
+            try:
+                return await post(body), asked
+            except ServerError as failure:
+                if not self._learns(body, failure.error):
+                    raise
+                asked += 1 + failure.error.retries
+
+    def _renames(self, model: str) -> bool:
+        return model in self._renamed or dialects.wants_max_completion_tokens(model, self.base_url)
+
+    def _learns(self, body: dict[str, Any], error: RunError) -> bool:
+        """Whether the error names what the body can do without: it is mended, and the server object remembers."""
+        if "max_tokens" in body and error.status == 400 and "Use 'max_completion_tokens'" in error.message:
+            self._renamed.add(body["model"])
+            body["max_completion_tokens"] = body.pop("max_tokens")
+            return True
+        if streaming.refuses_options(body, error):
+            self._counted = False
+            return bool(body.pop("stream_options"))
+        return False
 
     async def _post(self, body: dict[str, Any]) -> Completion:
         import openai
@@ -178,10 +246,29 @@ class OpenAIServer:
         """
         return await base.ask_by_hand(self, messages, tools, request)
 
+    async def check(self) -> ServerCheck:
+        """Find out what the server can do, with four small requests; what could not be found out says why.
+
+        None of them is repeated (but once, where `max_tokens` has to be renamed) or waited for longer than a minute;
+        an answer is 16 tokens at most, and 512 where tool calls are asked for. `context_window` is remembered.
+        """
+        from hermes_nb.servers.openai import checking
+
+        patience = min(self.timeout or checking.PATIENCE_SECONDS, checking.PATIENCE_SECONDS)
+        try:
+            client = (await self._client()).with_options(max_retries=0, timeout=patience)
+        except HermesError as error:
+            return checking.unasked(self, error)
+        hasty = object.__new__(type(self))  # This server with a client that gives up soon; what it learns, we share.
+        vars(hasty).update(vars(self) | {"_given": client, "_home": None})
+        found = await checking.check(hasty, client)
+        self._counted = hasty._counted
+        self.context_window = found.context_window or self.context_window
+        return found
+
     async def close(self) -> None:
         """Close the running event loop's client; those of other loops are closed with them, a passed-in one never."""
-        if kept := self._clients.get(asyncio.get_running_loop()):
-            await kept[1].aclose()
+        await self._clients.close(asyncio.get_running_loop())
 
     def secrets(self) -> tuple[Secret, ...]:
         """What must not be stored or shown: the key, the address with its password, and headers that hold secrets."""
@@ -202,14 +289,7 @@ class OpenAIServer:
         loop = asyncio.get_running_loop()
         if self._given is not None:
             return self._at_home(self._given, loop)
-        if kept := self._clients.get(loop):
-            return kept[0]
-        for ended in [one for one in self._clients if one.is_closed()]:
-            del self._clients[ended]
-        holder = _hold(self._make_client(), weakref.ref(self._clients), loop)
-        client = await anext(holder)
-        self._clients[loop] = client, holder
-        return client
+        return await self._clients.of(loop, self._make_client)
 
     def _at_home(self, client: AsyncOpenAI, loop: asyncio.AbstractEventLoop) -> AsyncOpenAI:
         if self._home is None:
@@ -236,22 +316,6 @@ class OpenAIServer:
             retries=self.max_retries,
             aiohttp=self.aiohttp,
         )
-
-
-async def _hold(
-    client: AsyncOpenAI, clients: weakref.ref[Clients], loop: asyncio.AbstractEventLoop
-) -> AsyncGenerator[AsyncOpenAI, None]:
-    """Hold a client until its event loop ends, or its server is dropped, whichever is first.
-
-    A loop closes the asynchronous generators that were started on it: those nobody holds any more at once, so nothing
-    in here may keep the server.
-    """
-    try:
-        yield client
-    finally:
-        if (others := clients()) is not None:
-            others.pop(loop, None)
-        await client.close()
 
 
 def _revealed(secret: Secret) -> str:

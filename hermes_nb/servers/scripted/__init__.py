@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 from hermes_nb import codec, failures
 from hermes_nb.exceptions import ConfigurationError, ServerError
 from hermes_nb.messages import Message
 from hermes_nb.records import Reply, RunError
-from hermes_nb.servers import base
+from hermes_nb.servers import base, sse
 from hermes_nb.servers.base import Completion
 from hermes_nb.servers.scripted import wire
 from hermes_nb.servers.scripted.listener import Received, listen
 from hermes_nb.servers.scripted.script import Request, Scripted, call, scripted
 from hermes_nb.servers.scripted.wire import Answer
+from hermes_nb.servers.streams import Stream
 
 __all__ = ["Request", "Scripted", "ScriptedServer", "call"]
 
@@ -39,12 +40,21 @@ class ScriptedServer:
         async with server.serve() as base_url:
             ...                                     # on the event loop that is running: await, do not block it
 
+    `about` is what GET /models says of the model besides its name, as {"max_model_len": 32768}.
+
     Raises:
         ConfigurationError: the script holds something that is no reply.
     """
 
-    def __init__(self, script: Iterable[Any] | Callable[..., Any], *, model: str = "scripted") -> None:
+    def __init__(
+        self,
+        script: Iterable[Any] | Callable[..., Any],
+        *,
+        model: str = "scripted",
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         self.model = model
+        self.about = dict(about or {})
         self.requests: list[Request] = []
         self._serving: AsyncExitStack | None = None
         self._numbers = itertools.count(1)
@@ -59,20 +69,40 @@ class ScriptedServer:
             ServerError: the script says so, or has come to its end.
             BaseException: the script holds it.
         """
+        answer = await self._answer(request, streamed=False)
+        if answer.cut:
+            told = "the connection broke: the script cuts it here"
+            raise ServerError(RunError(type="APIConnectionError", message=told))
+        return base.completion(answer.content, headers=answer.headers, status=answer.status, retries=0, server=self)
+
+    def stream(self, **request: Any) -> Stream:
+        """Answer from the script in chunks, with the very bytes that would go over a socket.
+
+        Raises (while it is iterated): as `chat_completion`, and what reading a stream raises.
+        """
+        asked = {"stream_options": {"include_usage": True}, **request, "stream": True}
+        return Stream(lambda stream: self._streamed(asked, stream))
+
+    async def _streamed(self, request: dict[str, Any], stream: Stream) -> AsyncGenerator[dict[str, Any], None]:
+        answer = await self._answer(request, streamed=True)
+        stream.request_id = failures.request_id(answer.headers)
+        came = {"headers": answer.headers, "status": answer.status, "retries": 0}
+        async with aclosing(sse.chunks(_sent(answer), stream, came=came, server=self, idle=None)) as coming:
+            async for chunk in coming:
+                yield chunk
+
+    async def _answer(self, request: Mapping[str, Any], *, streamed: bool) -> Answer:
+        """What goes over the wire, once its time has come."""
         received = Request(_copied(request), headers={}, at=asyncio.get_running_loop().time())
         said, number = await self._next(received)
         if said.error is not None:
             raise said.error
-        answer = wire.answer(said, received, model=self.model, number=number, streamed=False)
+        answer = wire.answer(said, received, model=self.model, number=number, streamed=streamed)
         await asyncio.sleep(answer.delay)
-        if answer.cut:
-            told = "the connection broke: the script cuts it here"
-            raise ServerError(RunError(type="APIConnectionError", message=told))
-        if answer.status >= 400:
-            place = base.place_of(self)
-            error = failures.refusal(answer.content, headers=answer.headers, status=answer.status, place=place)
-            raise ServerError(error)
-        return base.completion(answer.content, headers=answer.headers, status=answer.status, retries=0, server=self)
+        if answer.status >= 400 and not answer.cut:
+            known: dict[str, Any] = {"headers": answer.headers, "status": answer.status, "place": base.place_of(self)}
+            raise ServerError(failures.refusal(answer.content, **known))
+        return answer
 
     async def ask(self, messages: str | Sequence[Message], tools: Any = None, **request: Any) -> Reply:
         """Ask once, outside any run: text or messages in, a Reply out.
@@ -111,7 +141,7 @@ class ScriptedServer:
     async def _respond(self, received: Received) -> Answer:
         place = (received.method, received.path.partition("?")[0])
         if place == ("GET", "/v1/models"):
-            return _said(200, codec.dumps(_models(self.model)))
+            return _said(200, codec.dumps(_models(self.model, self.about)))
         if place != ("POST", "/v1/chat/completions"):
             return _said(404, wire.error_body(404, f"there is no {' '.join(place)} here", "unknown_url"))
         try:
@@ -144,6 +174,13 @@ class ScriptedServer:
         return f"ScriptedServer({script}, {len(self.requests)} requests so far)"
 
 
+async def _sent(answer: Answer) -> AsyncGenerator[bytes, None]:
+    """The pieces of a body, as slowly as the script has them."""
+    for place, piece in enumerate(answer.pieces):
+        await asyncio.sleep(answer.chunk_delay if place else 0)
+        yield piece
+
+
 def _listed(script: Any) -> Iterable[Any]:
     if isinstance(script, str | bytes | Mapping | Scripted) or not isinstance(script, Iterable):
         raise ConfigurationError(f"a script is a list, such as ['Hello'], or a function; got {script!r:.80}")
@@ -167,6 +204,6 @@ def _said(status: int, content: bytes) -> Answer:
     return Answer(status=status, headers={"content-type": wire.JSON}, pieces=[content], length=len(content))
 
 
-def _models(model: str) -> dict[str, Any]:
-    known = {"id": model, "object": "model", "created": wire.CREATED, "owned_by": "hermes_nb"}
+def _models(model: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    known = {"id": model, "object": "model", "created": wire.CREATED, "owned_by": "hermes_nb", **about}
     return {"object": "list", "data": [known]}
