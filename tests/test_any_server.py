@@ -99,6 +99,18 @@ def functions_as_objects(body: dict[str, Any]) -> Any:
     return shaped
 
 
+def messages_as_objects(body: dict[str, Any]) -> Any:
+    return {**body, "choices": [{**one, "message": namespace(one["message"])} for one in body["choices"]]}
+
+
+def calls_as_objects(body: dict[str, Any]) -> Any:
+    [choice] = body["choices"]
+    message = dict(choice["message"])
+    if "tool_calls" in message:
+        message["tool_calls"] = namespace(message["tool_calls"])
+    return {**body, "choices": [{**choice, "message": message}]}
+
+
 SHAPES: dict[str, Callable[[Any], Any]] = {
     "a dict": lambda body: body,
     "namespaces": namespace,
@@ -111,6 +123,8 @@ SHAPES: dict[str, Callable[[Any], Any]] = {
     "a dict with objects in it": lambda body: {**body, "choices": namespace(body["choices"])},
     "a dict with pydantic models in it": lambda body: {**body, "choices": model(body["choices"])},
     "a dict with dataclasses in it": lambda body: {**body, "choices": data(body["choices"])},
+    "a dict with messages as objects": messages_as_objects,
+    "a dict with calls as objects": calls_as_objects,
     "an object with dicts in it": lambda body: SimpleNamespace(**body),
 }
 
@@ -128,6 +142,12 @@ async def test_a_run_is_the_same_whatever_shape_the_answers_have(shape: str) -> 
         {"role": "assistant", "content": "5 and 2"},
     ]
     assert (result.reasoning_per_turn, result.usage.total) == (["two sums", None], 20)
+
+
+async def test_fields_that_nobody_knows_are_kept_from_a_pydantic_model() -> None:
+    result = await run(Duck(lambda body: ChatCompletion.model_validate({**body, "provider": "P"})))
+
+    assert [turn.reply.raw["provider"] for turn in result.turns] == ["P", "P"]
 
 
 @dataclass

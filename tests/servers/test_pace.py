@@ -93,6 +93,36 @@ async def test_one_who_is_cancelled_gives_up_the_place_and_the_wait_for_it(conne
     assert (waiter.cancelled(), server._pace.going, server._pace.waiting) == (True, 0, 0)
 
 
+async def test_nobody_overtakes_one_whose_turn_it_is() -> None:
+    pace = Pace(1)
+    served = []
+
+    async def serve(name: str) -> None:
+        async with pace.place():
+            served.append(name)
+
+    async with pace.place():
+        waits = asyncio.ensure_future(serve("waits"))
+        await until(lambda: pace.waiting == 1)
+    # The place is free, and the one who waits for it is told so, but does not run yet.
+    comes = asyncio.ensure_future(serve("comes"))
+    await asyncio.gather(waits, comes)
+
+    assert served == ["waits", "comes"]
+
+
+async def test_one_who_is_cancelled_when_it_is_their_turn_lets_the_next_one_in() -> None:
+    pace = Pace(1)
+    async with pace.place():
+        called, following = (asyncio.ensure_future(pace._enter()) for _ in range(2))
+        await until(lambda: pace.waiting == 2)
+    called.cancel()
+    async with asyncio.timeout(20):
+        await following
+
+    assert (called.cancelled(), pace.going, pace.waiting) == (True, 1, 0)
+
+
 async def test_a_request_that_failed_gives_up_its_place(connect) -> None:
     async with connect([Scripted(status=400), "Hello"], max_concurrency=1) as (_, server):
         with pytest.raises(ServerError):
