@@ -48,12 +48,16 @@ def tool(call_id: str, content: str, parts: Sequence[Mapping[str, Any]] | None =
 
 
 def without_images(message: Message) -> Message:
-    """A tool's answer as text alone, for servers that take no images there; any other message is itself."""
+    """A tool's answer as text alone, for servers that take no images or files there; any other message is itself."""
     content = message.get("content")
     if message.get("role") != "tool" or not isinstance(content, list):
         return message
-    seen = any(isinstance(part, Mapping) and part.get("type") == "image_url" for part in content)
-    return {**message, "content": text_of(content)} if seen else message
+    attached = any(isinstance(part, Mapping) and part.get("type") in ATTACHED for part in content)
+    return {**message, "content": text_of(content)} if attached else message
+
+
+ATTACHED = ("image_url", "input_audio", "file")
+"""The content parts that hold an image, a sound or a file."""
 
 
 def checked(message: Any) -> Message:

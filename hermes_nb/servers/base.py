@@ -94,7 +94,8 @@ async def ask(
     """Ask the server once, and read its answer; `turn`, `taken` and `new_id` are those of `reply_from`.
 
     With a `listener`, a server that can stream is asked to, and the Reply is the one it would give in one piece.
-    Images in tools' answers go to servers that have an attribute `images`, which see to them; others get the text.
+    Images and files in tools' answers go to servers that have an attribute `images`, which see to them; others get the
+    text.
 
     Raises:
         ServerError: whatever went wrong at the server or on the way to it, named.

@@ -1,7 +1,8 @@
-"""What a model is shown of a value that is more than text: an image as a content part, a table as compact text.
+"""What a model is shown of a value that is more than text: an image, a sound or a file as a content part, a table as
+compact text.
 
-Wire format: the `image_url` part of the OpenAI API, whose address is a data URL. No package is imported for it:
-figures, pictures and tables are known by the names of their classes.
+Wire format: the `image_url`, `input_audio` and `file` parts of the OpenAI API, the first and the last with a data URL.
+No package is imported for them: figures, pictures and tables are known by the names of their classes.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass
 from io import BytesIO
+from mimetypes import guess_extension
 from typing import Any
 
-LARGEST_IMAGE = 4 * 1024 * 1024
-"""Bytes of an image that is sent as one; a larger one is only told of."""
+LARGEST = 4 * 1024 * 1024
+"""Bytes of an image, a sound or a file that is sent as one; a larger one is only told of."""
 
 ROWS, COLUMNS = 60, 20
 """What is shown of a table; of a larger one the first and last, and its shape."""
 
 MAGIC = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif"}
 WEBP = re.compile(rb"RIFF.{4}WEBP", re.DOTALL)
+SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+"""The sounds that the API takes as such, by its names for them; any other is a file."""
+
 MEDIA_TYPE = re.compile(r"[a-z]+/[\w.+-]+")
 
 
@@ -39,7 +44,8 @@ def shown(value: Any) -> Shown | None:
     | a matplotlib figure, a PIL image | `[image: 640 x 480 png, 12 kB]` | the image, as PNG |
     | bytes of a PNG, JPEG, GIF or WebP; `(bytes, "image/png")` | the same, the size where it is told | the image |
     | `(bytes, "text/csv")`, any text | the text | |
-    | `(bytes, "application/pdf")`, any other type | `[application/pdf, 12 kB]` | |
+    | `(bytes, "audio/wav")`, or mp3 | `[audio/wav, 12 kB]` | the sound |
+    | `(bytes, "application/pdf")`, any other type | `[application/pdf, 12 kB]` | the file |
     | a pandas DataFrame or Series | its first and last rows, and its shape | |
 
     Raises:
@@ -71,13 +77,24 @@ def _typed(raw: bytes, media_type: str) -> Shown:
         return _image(raw, kind)
     if family == "text":
         return Shown(raw.decode("utf-8", "backslashreplace"))
-    return Shown(f"[{media_type}, {_in_words(len(raw))}]")
+    told = f"{media_type}, {_in_words(len(raw))}"
+    if len(raw) > LARGEST:
+        return Shown(f"[{told}: too large to be sent]")
+    return Shown(f"[{told}]", (_attached(raw, media_type),))
+
+
+def _attached(raw: bytes, media_type: str) -> dict[str, Any]:
+    data = b64encode(raw).decode()
+    if heard := SOUNDS.get(media_type):
+        return {"type": "input_audio", "input_audio": {"data": data, "format": heard}}
+    name = f"result{guess_extension(media_type) or ''}"
+    return {"type": "file", "file": {"filename": name, "file_data": f"data:{media_type};base64,{data}"}}
 
 
 def _image(raw: bytes, kind: str) -> Shown:
     size = f"{int.from_bytes(raw[16:20])} x {int.from_bytes(raw[20:24])} " if _kind_of(raw) == "png" else ""
     told = f"image: {size}{kind}, {_in_words(len(raw))}"
-    if len(raw) > LARGEST_IMAGE:
+    if len(raw) > LARGEST:
         return Shown(f"[{told}: too large to be shown]")
     url = f"data:image/{kind};base64,{b64encode(raw).decode()}"
     return Shown(f"[{told}]", ({"type": "image_url", "image_url": {"url": url}},))

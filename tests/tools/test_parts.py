@@ -16,7 +16,7 @@ from hermes_nb import HermesAgentLoop, codec
 from hermes_nb.records import ToolCall, ToolResult
 from hermes_nb.servers import OpenAIServer, ScriptedServer, call
 from hermes_nb.tools import Toolbox
-from hermes_nb.tools.parts import LARGEST_IMAGE, shown
+from hermes_nb.tools.parts import LARGEST, shown
 
 
 def picture(width: int = 4, height: int = 3) -> Image.Image:
@@ -65,7 +65,7 @@ def test_an_image_of_any_kind_is_a_part_and_a_line_of_text(
 
 
 def test_an_image_that_is_too_large_is_only_told_of() -> None:
-    seen = shown(saved("PNG") + bytes(LARGEST_IMAGE))
+    seen = shown(saved("PNG") + bytes(LARGEST))
     assert seen is not None
     assert (seen.parts, seen.text) == (None, "[image: 4 x 3 png, 4.2 MB: too large to be shown]")
 
@@ -74,14 +74,34 @@ def test_an_image_that_is_too_large_is_only_told_of() -> None:
     ("value", "text"),
     [
         ((b"a,b\n1,2", "text/csv"), "a,b\n1,2"),
-        ((b"%PDF" + bytes(2000), "application/pdf"), "[application/pdf, 2 kB]"),
-        ((b"\x00\x01", "audio/wav"), "[audio/wav, 2 bytes]"),
+        ((b"%PDF" + bytes(LARGEST), "application/pdf"), "[application/pdf, 4.2 MB: too large to be sent]"),
     ],
 )
-def test_bytes_with_a_type_are_told_by_it(value: Any, text: str) -> None:
+def test_bytes_with_a_type_that_is_text_or_too_much_are_told_by_it(value: Any, text: str) -> None:
     seen = shown(value)
     assert seen is not None
     assert (seen.text, seen.parts) == (text, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "part"),
+    [
+        (
+            (b"%PDF", "application/pdf"),
+            "[application/pdf, 4 bytes]",
+            {"type": "file", "file": {"filename": "result.pdf", "file_data": "data:application/pdf;base64,JVBERg=="}},
+        ),
+        (
+            (b"\x00\x01", "audio/mpeg"),
+            "[audio/mpeg, 2 bytes]",
+            {"type": "input_audio", "input_audio": {"data": "AAE=", "format": "mp3"}},
+        ),
+    ],
+)
+def test_a_file_and_a_sound_are_parts_too(value: Any, text: str, part: dict[str, Any]) -> None:
+    seen = shown(value)
+    assert seen is not None
+    assert (seen.text, seen.parts) == (text, (part,))
 
 
 @pytest.mark.parametrize("value", [b"plain bytes", "text", 5, None, (b"a", "b"), ("text", "image/png"), [saved("PNG")]])
@@ -128,6 +148,21 @@ async def asked_with(**settings: Any) -> tuple[Any, Any]:
         result = await HermesAgentLoop(server, [draw]).run("Draw.")
         await server.close()
     return result, scripted.requests[1]["messages"][-1]
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_a_file_goes_to_a_server_that_takes_it_and_its_line_to_any_other(takes: bool) -> None:
+    def report() -> tuple[bytes, str]:
+        return b"%PDF", "application/pdf"
+
+    scripted = ScriptedServer([call("report"), "A report."])
+    async with scripted.serve() as base_url:
+        server = OpenAIServer("m", base_url=base_url, images=takes)
+        result = await HermesAgentLoop(server, [report]).run("Report.")
+        await server.close()
+    sent = scripted.requests[1]["messages"][-1]["content"]
+    assert [part["type"] for part in sent] == ["text", "file"] if takes else sent == "[application/pdf, 4 bytes]"
+    assert result.results[0].parts is not None
 
 
 async def test_a_server_that_takes_images_gets_them_in_the_tools_answer() -> None:

@@ -59,7 +59,7 @@ class OpenAIServer:
         echo_reasoning: how reasoning in the history is sent back: "auto" (its table is `outgoing.automatic`'s), "none",
             "reasoning", "reasoning_content", "both", "details", or "verbatim". The history keeps all of it.
         split_think: take `<think>...</think>` at the start of a reply's text for reasoning.
-        images: send the images that tools return; without it the model gets a line of text in their place.
+        images: send the images, sounds and files that tools return; else a line of text stands in their place.
         max_concurrency: how many requests may be going on at once, in all runs that use this object; the others wait,
             first come first served. None: no limit.
         requests_per_minute: how many may begin within any 60 seconds, likewise.
