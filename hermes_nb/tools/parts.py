@@ -17,6 +17,9 @@ from typing import Any
 LARGEST = 4 * 1024 * 1024
 """Bytes of an image, a sound or a file that is sent as one; a larger one is only told of."""
 
+PLAIN = frozenset({str, int, float, bool, dict, list, type(None)})
+"""The types of nearly all that tools return, which are text and no more."""
+
 ROWS, COLUMNS = 60, 20
 """What is shown of a table; of a larger one the first and last, and its shape."""
 
@@ -51,6 +54,8 @@ def shown(value: Any) -> Shown | None:
     Raises:
         Exception: what the value raised when it was drawn or printed.
     """
+    if type(value) in PLAIN:
+        return None
     if isinstance(value, bytes | bytearray):
         kind = _kind_of(value)
         return _image(bytes(value), kind) if kind else None
