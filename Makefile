@@ -13,6 +13,9 @@ PYTEST    := $(BIN)/python -m pytest
 INSTALLED := $(VENV)/.installed
 # JupyterLab refuses to run as root unless told; in a container there is nobody else.
 AS_ROOT   := $(if $(filter 0,$(shell id -u)),--allow-root)
+# The lab asks the network for nothing: no news, no look for updates, no list of extensions to install.
+OFFLINE   := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+             --LabApp.extension_manager=readonly
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test install lint types unit notebooks browser peers bench bench-peers format clean
@@ -21,7 +24,8 @@ help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lab: install ## open the first notebook in JupyterLab (make lab LAB_ARGS=--no-browser)
-	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/$(FIRST_NOTEBOOK) $(LAB_ARGS)
+	$(BIN)/jupyter lab $(AS_ROOT) $(OFFLINE) --ServerApp.root_dir="$(CURDIR)" \
+	  --LabApp.default_url=/lab/tree/$(FIRST_NOTEBOOK) $(LAB_ARGS)
 
 test: lint types unit notebooks browser ## everything that must hold, in the order of how soon it tells
 
