@@ -13,9 +13,11 @@ PYTEST    := $(BIN)/python -m pytest
 INSTALLED := $(VENV)/.installed
 # JupyterLab refuses to run as root unless told; in a container there is nobody else.
 AS_ROOT   := $(if $(filter 0,$(shell id -u)),--allow-root)
-# The lab asks the network for nothing: no news, no look for updates, no list of extensions to install.
-OFFLINE   := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
-             --LabApp.extension_manager=readonly
+# The lab asks the network for nothing: no look for updates, no list of extensions to install, and no news (nor whether
+# they are wanted, which its own settings would ask).
+OFFLINE   := --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.extension_manager=readonly
+NO_NEWS   := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+LAB_HOME  := $(VENV)/share/jupyter/lab/settings
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test install lint types unit notebooks browser peers bench bench-peers format clean
@@ -42,6 +44,7 @@ $(INSTALLED): pyproject.toml
 	else \
 	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --editable '.[test]'; \
 	fi
+	@mkdir -p $(LAB_HOME) && echo '$(NO_NEWS)' > $(LAB_HOME)/overrides.json
 	@touch $@
 
 lint: install ## style, by ruff
