@@ -41,10 +41,8 @@ NAMELESS = "unnamed_tool"
 
 CONTENT = itemgetter("content")
 
-SOUND: set[int] = set()
-"""Hashes of the arguments that are a JSON object as they stand: a history is sent again and again, and read once."""
-
-MOST_SOUND = 200_000
+LONG = 4096
+"""Characters of arguments beyond which it is not remembered whether they are sound."""
 
 
 class Asked(Protocol):
@@ -101,7 +99,7 @@ def _all_go_as_they_are(messages: Sequence[Message], echo: Echo | None) -> bool:
     try:
         said = [message for message in messages if message["role"] == "assistant"]
         calls = [call["function"] for message in said if "tool_calls" in message for call in message["tool_calls"]]
-        if [call for call in calls if hash(call["arguments"]) not in SOUND or not call["name"]]:
+        if not all(call["name"] and _is_sound(call["arguments"]) for call in calls):
             return False
         return (echo is None or all(map(REASONING.isdisjoint, said))) and list not in map(type, map(CONTENT, messages))
     except (LookupError, TypeError):
@@ -237,15 +235,19 @@ FIXED: Mapping[str, Echo] = {
 }
 
 
-def _is_sound(arguments: str) -> bool:
-    if hash(arguments) in SOUND:
-        return True
-    if not arguments.lstrip().startswith("{") or codec.parse_arguments(arguments)[1] is not None:
+def _is_sound(arguments: Any) -> bool:
+    """Whether arguments are the text of a JSON object as they stand."""
+    if not isinstance(arguments, str):
         return False
-    if len(SOUND) >= MOST_SOUND:
-        SOUND.clear()
-    SOUND.add(hash(arguments))
-    return True
+    return _known_sound(arguments) if len(arguments) <= LONG else _reads_sound(arguments)
+
+
+def _reads_sound(arguments: str) -> bool:
+    return arguments.lstrip().startswith("{") and codec.parse_arguments(arguments)[1] is None
+
+
+# A history is sent again and again: its arguments are read once.
+_known_sound = lru_cache(maxsize=16_384)(_reads_sound)
 
 
 def _safe(call: Any) -> Any:
@@ -254,7 +256,7 @@ def _safe(call: Any) -> Any:
         return call
     name, arguments = function.get("name"), function.get("arguments")
     named = isinstance(name, str) and name
-    if named and isinstance(arguments, str) and _is_sound(arguments):
+    if named and _is_sound(arguments):
         return call
     safe = {"name": name if named else NAMELESS, "arguments": safe_arguments(arguments)}
     return {**call, "function": {**function, **safe}}

@@ -455,19 +455,6 @@ async def test_L31_think_tags_stay_in_the_text_unless_asked() -> None:
     assert result.messages[-1]["content"] == "<think>hm</think>five"
 
 
-def test_L33_a_run_asks_for_the_running_loop_and_needs_no_other() -> None:
-    answers: list[str] = []
-
-    def elsewhere() -> None:
-        with asyncio.Runner() as runner:
-            answers.append(runner.run(HermesAgentLoop(five(), [add]).run("?")).final_text)
-
-    thread = threading.Thread(target=elsewhere)
-    thread.start()
-    thread.join()
-    assert answers == ["5"]
-
-
 async def test_L35_a_tools_answer_has_the_three_fields_of_openais_format() -> None:
     result = await HermesAgentLoop(five(), [add]).run("?")
     assert set(result.messages[2]) == {"role", "tool_call_id", "content"}

@@ -108,6 +108,19 @@ def test_the_library_prints_nothing(rooms: list[Path], house: Path) -> None:
     assert prints == []
 
 
+def test_L33_every_room_asks_for_the_running_loop_and_none_for_whichever_there_is(
+    rooms: list[Path], house: Path
+) -> None:
+    asked = [
+        f"{path.relative_to(house)}:{node.lineno}"
+        for path, tree in trees(rooms)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.Name) and "get_event_loop" in ast.unparse(node)
+    ]
+
+    assert asked == []
+
+
 def test_no_test_patches_or_expects_to_fail(root: Path) -> None:
     shortcuts = {"patch", "setattr", "xfail"}
     found = [
