@@ -10,27 +10,33 @@ import json
 import math
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import Field, fields, is_dataclass
-from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from functools import cache, partial
+from operator import attrgetter
+from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
 T = TypeVar("T")
 
 LONG_NUMBER = re.compile(rb"\d{19}")
-"""Longer runs of digits may not fit 64 bits; orjson would hand back a float."""
+LONG_INTEGER = re.compile(rb"(?<![\d.])\d{19}")
+"""Longer runs of digits may not fit 64 bits; orjson would hand back a float. The digits of a fraction may be many."""
+
+TEXT_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
 
 
-def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> bytes:
-    """Encode `value` as compact UTF-8 JSON.
+def dumps(value: Any, *, default: Callable[[Any], Any] | None = None, option: int = 0) -> bytes:
+    """Encode `value` as compact UTF-8 JSON. `option` is orjson's.
 
     Raises:
         TypeError: for a value JSON has no form for and `default` does not translate.
+        ValueError: for one that holds itself.
+        RecursionError: for one that is nested too deeply.
     """
     try:
-        encoded = orjson.dumps(value, default=default)
+        encoded = orjson.dumps(value, default=default, option=option)
     except TypeError:
         return _dumps_by_hand(value, default)
     if b"null" in encoded and _holds_non_finite(value):
@@ -43,11 +49,21 @@ def _dumps_by_hand(value: Any, default: Callable[[Any], Any] | None) -> bytes:
 
 
 def _holds_non_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(_holds_non_finite(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(_holds_non_finite(item) for item in value)
+    todo = [value]
+    for item in todo:  # Which grows while it is read: no recursion, and no stack to run out of.
+        kind = type(item)
+        if kind is str or kind is int or item is None:
+            continue
+        if isinstance(item, float):
+            if not math.isfinite(item):
+                return True
+        elif isinstance(item, dict):
+            todo += item.values()
+        elif isinstance(item, list | tuple):
+            todo += item
+        elif is_record(item):
+            todo += outline(item).values()
+    return False
 
 
 def loads(data: bytes | str) -> Any:
@@ -57,7 +73,7 @@ def loads(data: bytes | str) -> Any:
         ValueError: the data is not JSON, is not UTF-8, or is nested too deeply to read.
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    if not LONG_NUMBER.search(raw):
+    if not _may_overflow(raw):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
@@ -66,6 +82,10 @@ def loads(data: bytes | str) -> Any:
         return json.loads(data)
     except RecursionError as error:
         raise ValueError("nested too deeply to read") from error
+
+
+def _may_overflow(raw: bytes) -> bool:
+    return LONG_NUMBER.search(raw) is not None and LONG_INTEGER.search(raw) is not None
 
 
 def parse_arguments(text: str) -> tuple[Any, str | None]:
@@ -86,10 +106,11 @@ def parse_arguments(text: str) -> tuple[Any, str | None]:
 
 def _strict(text: str) -> tuple[Any, str | None]:
     def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
+        place = next(found.start() for found in TEXT_OR_CONSTANT.finditer(text) if found[1])
+        raise json.JSONDecodeError(f"{constant} is not JSON", text, place)
 
     raw = text.encode("utf-8", "surrogatepass")
-    if not LONG_NUMBER.search(raw):
+    if not _may_overflow(raw):
         try:
             return orjson.loads(raw), None
         except orjson.JSONDecodeError:
@@ -104,13 +125,8 @@ def _strict(text: str) -> tuple[Any, str | None]:
 
 def plain(record: Any) -> Any:
     """A record as JSON values: fields that live in memory only, and fields at their default, are left out."""
-    if is_dataclass(record):
-        kind: Any = type(record)
-        return {
-            field.name: plain(value)
-            for field in _stored(kind)
-            if (value := getattr(record, field.name)) != field.default
-        }
+    if is_record(record):
+        return {name: plain(value) for name, value in outline(record).items()}
     if isinstance(record, list | tuple):
         return [plain(item) for item in record]
     if isinstance(record, dict):
@@ -118,15 +134,81 @@ def plain(record: Any) -> Any:
     return record
 
 
-def build(kind: type[T], data: Mapping[str, Any]) -> T:
-    """The record of type `kind` that `plain` made `data` from. Unknown keys are left aside.
+def is_record(value: Any) -> bool:
+    """Whether this is a record: of a dataclass, ours or not."""
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def outline(record: Any, write: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+    """`plain` of a record, but that what its fields hold besides records is not copied. `write` says what stands for
+    the records in it; their outlines do by default."""
+    kind: Any = type(record)
+    values, parts = _parts(kind)
+    return {
+        name: _written(value, write or outline) if holds_records else value
+        for (name, default, holds_records), value in zip(parts, values(record), strict=True)
+        if value is not default and value != default
+    }
+
+
+_Part: TypeAlias = tuple[str, Any, bool]
+
+
+@cache
+def _parts(kind: Any) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[_Part, ...]]:
+    """What takes the stored values out of a record, and of each its name, its default, and whether it holds records."""
+    stored, hints = _stored(kind), get_type_hints(kind)
+    names = [field.name for field in stored]
+    values = attrgetter(*names) if len(names) > 1 else lambda record: tuple(getattr(record, name) for name in names)
+    return values, tuple((field.name, field.default, _holds_records(hints[field.name])) for field in stored)
+
+
+def _holds_records(hint: Any) -> bool:
+    return is_dataclass(hint) or any(_holds_records(one) for one in get_args(hint))
+
+
+def _written(value: Any, write: Callable[[Any], Any]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_written(item, write) for item in value]
+    return write(value) if is_record(value) else value
+
+
+def build(kind: type[T], data: Any, unread: dict[str, Any] | None = None) -> T:
+    """The record of type `kind` that `plain` made `data` from.
+
+    Keys nobody knows, at any depth, are left aside; they are entered in `unread`, where that is given, by the way to
+    them: `{"reply": {"calls": {0: {"new": 1}}}}`. `merge` puts them back.
 
     Raises:
+        ValueError: the data is no object, or a value in it is not of its field's type.
         TypeError: a field without a default is missing.
     """
     record: Any = kind
     readers = _readers(record)
-    return kind(**{name: read(data[name]) for name, read in readers.items() if name in data})
+    if not isinstance(data, dict):
+        raise ValueError(f"must be an object, not {_sort(data)}")  # noqa: TRY004 - what is in a file is no type
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        read = readers.get(name)
+        if read is not None:
+            aside: dict[Any, Any] = {}
+            try:
+                values[name] = read(value, aside)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+            value = aside
+        if unread is not None and (value or read is None):
+            unread[name] = value
+    return kind(**values)
+
+
+def merge(data: Any, unread: dict[Any, Any]) -> None:
+    """Put what `build` left aside back into what `plain` makes of the record."""
+    for name, value in unread.items():
+        if isinstance(data, list) or (name in data and isinstance(value, dict)):
+            merge(data[name], value)
+        else:
+            data[name] = value
 
 
 @cache
@@ -134,23 +216,65 @@ def _stored(kind: Any) -> tuple[Field[Any], ...]:
     return tuple(field for field in fields(kind) if field.init and not field.metadata.get("memory_only"))
 
 
+_Reader: TypeAlias = Callable[[Any, dict[Any, Any]], Any]
+
+
 @cache
-def _readers(kind: Any) -> dict[str, Callable[[Any], Any]]:
+def _readers(kind: Any) -> dict[str, _Reader]:
     hints = get_type_hints(kind)
     return {field.name: _reader(hints[field.name]) for field in _stored(kind)}
 
 
-def _reader(hint: Any) -> Callable[[Any], Any]:
-    """What turns a JSON value into a value of type `hint`: records and tuples of records; all else is itself."""
+def _reader(hint: Any) -> _Reader:
+    """What turns a JSON value into a value of type `hint`, and enters the keys that nobody knows."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        inner = [_reader(argument) for argument in arguments if is_dataclass(argument) or get_origin(argument) is tuple]
-        return (lambda value: None if value is None else inner[0](value)) if inner else _itself
+        inner = [_reader(argument) for argument in arguments if argument is not type(None)]
+        one = inner[0] if len(inner) == 1 else _itself
+        return lambda value, aside: None if value is None and type(None) in arguments else one(value, aside)
     if origin is tuple:
-        one = _reader(arguments[0])
-        return lambda value: tuple(one(item) for item in value)
-    return (lambda value: build(hint, value)) if is_dataclass(hint) and isinstance(hint, type) else _itself
+        return partial(_row, _reader(arguments[0]))
+    if is_dataclass(hint) and isinstance(hint, type):
+        return partial(build, hint)
+    kind = str if origin is Literal else origin or hint
+    return CHECKS.get(kind, _itself)
 
 
-def _itself(value: Any) -> Any:
+def _row(read: _Reader, value: Any, aside: dict[Any, Any]) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list, not {_sort(value)}")  # noqa: TRY004
+    row = []
+    for index, item in enumerate(value):
+        inner: dict[Any, Any] = {}
+        row.append(read(item, inner))
+        if inner:
+            aside[index] = inner
+    return tuple(row)
+
+
+def _itself(value: Any, aside: dict[Any, Any]) -> Any:
     return value
+
+
+def _check(fits: Callable[[Any], bool], told: str) -> _Reader:
+    def check(value: Any, aside: dict[Any, Any]) -> Any:
+        if not fits(value):
+            raise ValueError(f"must be {told}, not {_sort(value)}")
+        return value
+
+    return check
+
+
+def _sort(value: Any) -> str:
+    names = {str: "text", bool: "true or false", dict: "an object", list: "a list", type(None): "null"}
+    return names.get(type(value)) or ("a number" if abs(value) < 2**63 else "a number of more than 64 bits")
+
+
+CHECKS: dict[Any, _Reader] = {
+    str: _check(lambda value: type(value) is str, "text"),
+    bool: _check(lambda value: type(value) is bool, "true or false"),
+    int: _check(lambda value: type(value) is int and -(2**63) <= value < 2**63, "a whole number"),
+    float: _check(lambda value: type(value) is float or (type(value) is int and abs(value) < 2**63), "a number"),
+    dict: _check(lambda value: type(value) is dict, "an object"),
+}
+"""What a field's JSON value has to be, by the type of the field. Words nobody knows, of a Literal, are kept."""

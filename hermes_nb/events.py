@@ -29,12 +29,14 @@ from hermes_nb.records import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened in a run; the kinds of it are below."""
+    """Something that happened in a run; the kinds of it are below. `unread` holds what a newer version wrote with it
+    (see `codec.build`), so that it is not lost when the event is written again."""
 
     run_id: str
     seq: int
     at: float = 0.0
     turn: int = 0
+    unread: dict[str, Any] | None = field(default=None, repr=False, compare=False, metadata=MEMORY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,14 @@ class RunFinished(Event):
     managed_state: Any = field(default=None, compare=False, metadata=MEMORY)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown(Event):
+    """Something that only a newer version knows, as it wrote it. It counts, and changes nothing in the result."""
+
+    kind: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (RunStarted, TurnStarted, Delta, Replied, CallStarted, CallFinished, TurnFinished, RunFinished)
@@ -189,6 +199,13 @@ class Fold:
                 pass
 
     @property
+    def unanswered(self) -> list[ToolCall]:
+        """The calls of the turn that is going on which have no answer yet."""
+        if self._open is None or self._open.reply is None:
+            return []
+        return [call for call in self._open.reply.calls if call.index not in self._open.results]
+
+    @property
     def _turn(self) -> _OpenTurn:
         if self._open is None:
             raise ValueError("a reply or an answer outside any turn")
@@ -200,7 +217,9 @@ class Fold:
             self.messages.extend(self._open.said())
             self._open = None
 
-    def result(self, unended: Literal["running", "crashed"] = "running") -> AgentResult:
+    def result(
+        self, unended: Literal["running", "crashed"] = "running", *, journal_error: str | None = None
+    ) -> AgentResult:
         """The result of what has been added; without an end its stop reason is `unended`.
 
         Raises:
@@ -227,6 +246,7 @@ class Fold:
             seconds=finished.seconds if finished else self.at,
             abandoned=finished.abandoned if finished else (),
             provenance=_provenance(started),
+            journal_error=journal_error,
         )
 
 

@@ -5,9 +5,11 @@
     │   ├── ToolDefinitionError   a function that cannot be offered to a model
     │   └── WrongLoopError        a client that belongs to another event loop
     ├── MissingDependency       a feature whose shelf is not installed               (an ImportError too)
-    ├── JournalError            a file that is no journal, or a newer one            (a ValueError too)
+    ├── JournalError            a file that is no journal, newer, damaged, or taken  (a ValueError too)
     ├── ServerError             a server's failure, named; the loop turns it into a result
     └── RunFailed               what `raise_for_error()` raises
+
+    JournalWarning              something in a journal was passed over               (a UserWarning)
 
 What a model or a tool gets wrong is data (`ToolError`), and every way a run can end is a value
 (`stop_reason`). Only our own misuse, and the user's, is raised.
@@ -46,7 +48,12 @@ class MissingDependency(HermesError, ImportError):
 
 
 class JournalError(HermesError, ValueError):
-    """A file that cannot be read as a journal: not one of ours, damaged at its head, or of a newer major version."""
+    """A file that is no journal, is of a newer major version, is damaged (the text says at which line and byte), is
+    written by another process, or holds more than one run where one was asked for."""
+
+
+class JournalWarning(UserWarning):
+    """A journal was read, but for something in it that is named: a line whose writing was cut short, say."""
 
 
 class ServerError(HermesError):

@@ -46,6 +46,14 @@ def find(piece: str) -> list[Span]:
     return [span for shapes in likely for shape in shapes for span in shape.find(piece)]
 
 
+def suspect(text: str) -> bool:
+    """Whether `find` may find something in a text that this is the JSON of: what JSON escapes is in no sign."""
+    for rare, sign, _ in SIGNS:
+        if rare in text and rare != "@" and sign.search(text):
+            return True
+    return "@" in text and "://" in text and ADDRESS.search(text) is not None
+
+
 def label(value: str) -> str:
     """What kind of secret a whole value is; `secret` where its shape does not tell."""
     return next((span.label for span in find(value) if span.value == value), "secret")
@@ -133,3 +141,5 @@ SIGNS = tuple(
     for alike in [tuple(shape for shape in SHAPES if shape.rare == rare)]
 )
 """The shapes by their rarest letter: most texts are cleared by looking for that letter alone."""
+
+ADDRESS = re.compile(IN_ADDRESS)

@@ -242,6 +242,9 @@ class Provenance:
 class AgentResult:
     """A whole run, ended or not: the conversation, the turns, and how it ended.
 
+    `abandoned` names the tools that could not be stopped. `journal_error` says why the journal could not be written to
+    its end; the result holds the whole run all the same.
+
     Shown in a notebook it draws itself; `print(result)` gives the text form. `AgentResult(messages=[...])` alone is a
     result too, of a conversation nobody recorded the making of.
     """
@@ -262,6 +265,7 @@ class AgentResult:
     seconds: float = 0.0
     abandoned: tuple[str, ...] = ()
     provenance: Provenance | None = None
+    journal_error: str | None = None
 
     @property
     def turns_used(self) -> int:

@@ -134,6 +134,7 @@ class Redactor:
         values = [secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets]
         known = [value for value in values if _worth_hiding(value)]
         self._finds: tuple[_Find, ...] = (_find_known(known), keys.find) if known else (keys.find,)
+        self._known = _suspect_known(known)
         self._markers: dict[Secret, str] = {}
         self._lock = threading.Lock()
 
@@ -148,6 +149,17 @@ class Redactor:
             else:
                 text = self._without(text, find)
         return text
+
+    def suspects(self, encoded: str) -> bool:
+        """Whether data may hold a secret, by one look at its JSON; where it says no, `value` would change nothing.
+
+        JSON escapes no letter, digit or sign that a secret is told by, so what can be found in a string can be found in
+        its JSON; but for control characters and quotes, which `_unescaped` and `_bare` take care of.
+        """
+        if keys.suspect(encoded) or self._known(encoded.replace("\\", "")):
+            return True
+        plain = _unescaped(encoded)
+        return plain is not None and (keys.suspect(plain[0]) or self._known(_bare(plain[0])))
 
     def value(self, value: Any) -> Any:
         """JSON-like data with every string in it redacted, keys too; of the same shape, whatever its depth."""
@@ -251,6 +263,31 @@ def _find_known(values: Iterable[str]) -> _Find:
         return [Span(one.start(), one.end(), forms[one[0]], keys.label(forms[one[0]])) for one in found]
 
     return find
+
+
+def _suspect_known(values: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of these exact values may be in a bare text. They stay in a closure, too."""
+    forms = {_bare(form) for value in values for form in _forms(value)}
+    quoted = tuple(form for form in forms if "%" in form)
+    usual = tuple(forms - set(quoted))
+
+    def suspect(text: str) -> bool:
+        for form in usual:
+            if form in text:
+                return True
+        return "%" in text and any(form in text for form in quoted)
+
+    return suspect if forms else lambda text: False
+
+
+BARE = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\\": ""}
+
+
+def _bare(text: str) -> str:
+    """The text, and its JSON, without the difference: no backslashes, and letters for what JSON writes as such."""
+    for written, bare in BARE.items():
+        text = text.replace(written, bare)
+    return text
 
 
 def _forms(value: str) -> set[str]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_nb import codec
+from hermes_nb.records import Reply
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -122,3 +123,58 @@ def test_fields_at_their_default_take_no_room() -> None:
 
 def test_keys_nobody_knows_are_left_aside() -> None:
     assert codec.build(Inner, {"name": "a", "colour": "red"}) == Inner("a")
+
+
+def test_what_is_left_aside_can_be_put_back() -> None:
+    data = {
+        "one": {"name": "a", "x": {}},
+        "many": [{"name": "b"}, {"name": "c", "y": [1]}],
+        "tags": {},
+        "z": None,
+        "live": 3,
+    }
+    unread: dict[str, object] = {}
+    outer = codec.build(Outer, data, unread)
+    assert unread == {"one": {"x": {}}, "many": {1: {"y": [1]}}, "z": None, "live": 3}
+    plain = codec.plain(outer)
+    codec.merge(plain, unread)
+    assert plain == data
+
+
+def test_what_is_left_aside_of_a_record_that_is_at_its_default_is_put_back_too() -> None:
+    unread: dict[str, object] = {}
+    reply = codec.build(Reply, {"message": {}, "usage": {"audio": 7}}, unread)
+    plain = codec.plain(reply)
+    codec.merge(plain, unread)
+    assert plain == {"message": {}, "usage": {"audio": 7}}
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ([], "must be an object, not a list"),
+        ({"one": None}, "one: must be an object, not null"),
+        ({"one": {"name": 5}}, "one: name: must be text, not a number"),
+        ({"one": {"name": "a", "size": "big"}}, "one: size: must be a whole number, not text"),
+        ({"one": {"name": "a", "size": True}}, "one: size: must be a whole number, not true or false"),
+        ({"one": {"name": "a", "size": 2**63}}, "one: size: .* more than 64 bits"),
+        ({"one": {"name": "a"}, "many": {}}, "many: must be a list, not an object"),
+        ({"one": {"name": "a"}, "many": [1]}, "many: must be an object, not a number"),
+        ({"one": {"name": "a"}, "tags": "x"}, "tags: must be an object, not text"),
+    ],
+)
+def test_a_value_that_is_not_of_its_fields_type_is_refused_by_name(data: object, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        codec.build(Outer, data)
+
+
+def test_the_outline_of_a_record_shares_what_its_fields_hold() -> None:
+    outer = Outer(Inner("a"), (Inner("b"),), tags={"x": 1})
+    outline = codec.outline(outer)
+    assert outline == codec.plain(outer)
+    assert outline["tags"] is outer.tags
+
+
+def test_a_fraction_of_many_digits_is_a_number_as_python_reads_it() -> None:
+    for text in ("0.0004385620013636071", "[1.00000000000000000000001]", "12345678901234567890.5"):
+        assert codec.loads(text) == json.loads(text)

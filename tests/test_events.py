@@ -17,6 +17,7 @@ from hermes_nb.events import (
     RunStarted,
     TurnFinished,
     TurnStarted,
+    Unknown,
     fold,
 )
 from hermes_nb.records import Origin, Reply, RunError, ToolCall, ToolResult, Usage
@@ -116,6 +117,19 @@ def test_folding_twice_gives_equal_results() -> None:
     assert fold(RUN) == fold(RUN)
 
 
+def test_an_event_of_a_kind_that_nobody_knows_counts_and_changes_nothing() -> None:
+    with_it = stream(
+        (RunStarted, {"messages": ({"role": "user", "content": "?"},)}),
+        (TurnStarted, {"turn": 1}),
+        (Unknown, {"kind": "Pondered", "fields": {"x": 1}}),
+        (Replied, {"turn": 1, "reply": Reply(message=SAID, text="done")}),
+    )
+
+    assert fold(with_it).messages == [*fold(with_it[:2]).messages, SAID]
+    with pytest.raises(ValueError, match="event 2 is missing"):
+        fold([*with_it[:2], *with_it[3:]])
+
+
 def test_every_event_carries_the_fields_of_the_design() -> None:
     wanted = {
         "RunStarted": "started_at task_id task attempt origin server sampling tools toolbox_hash limits messages meta "
@@ -129,4 +143,11 @@ def test_every_event_carries_the_fields_of_the_design() -> None:
         "RunFinished": "stop_reason error seconds abandoned managed_state",
     }
     for name, fields in wanted.items():
-        assert set(events.KINDS[name].__dataclass_fields__) == {"run_id", "seq", "at", "turn", *fields.split()}
+        assert set(events.KINDS[name].__dataclass_fields__) == {
+            "run_id",
+            "seq",
+            "at",
+            "turn",
+            "unread",
+            *fields.split(),
+        }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
+
 import pytest
 
+from hermes_nb import HermesAgentLoop, OpenAIServer, ScriptedServer, journal
 from hermes_nb import messages as chat
 from hermes_nb.exceptions import ConfigurationError
 
@@ -56,3 +60,42 @@ def test_text_of_content_joins_the_text_parts_only() -> None:
     parts = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}, {"type": "image_url"}, "b", None]
     assert chat.text_of(parts) == "ab"
     assert chat.text_of(None) == ""
+
+
+ODD_HISTORY = [
+    {"role": "critic", "content": {"score": 1}, "verdict": None},
+    {"role": "user", "content": [{"type": "hologram", "of": [1]}], "name": "Ann", "provider_x": {"deep": [1, None]}},
+    {
+        "role": "assistant",
+        "content": "So:",
+        "annotations": [],
+        "tool_calls": [
+            {
+                "id": "a",
+                "type": "function",
+                "function": {"name": "add", "arguments": '{"a":1}', "strict": True},
+                "extra_content": {"google": {"thought_signature": "x"}},
+            }
+        ],
+    },
+    {"role": "tool", "tool_call_id": "a", "content": "1", "cache_control": {"type": "ephemeral"}},
+    {"role": "user", "content": "Well?", "future": 1e400},
+]
+
+
+async def test_F59_unknown_fields_and_roles_of_a_history_are_sent_and_stored_as_they_are(tmp_path: Path) -> None:
+    given = copy.deepcopy(ODD_HISTORY)
+    scripted = ScriptedServer(["Done.", "Again."])
+    file = tmp_path / "run.jsonl"
+    async with scripted.serve() as base_url:
+        server = OpenAIServer("m", base_url=base_url, api_key="none")
+        loop = HermesAgentLoop(server)
+        result = await loop.run(given, journal=file)
+        more = await loop.run("More?", after=journal.load(file))
+        await server.close()
+
+    assert given == ODD_HISTORY
+    assert scripted.requests[0]["messages"] == ODD_HISTORY
+    for one in (result, journal.load(file)):
+        assert one.messages == [*ODD_HISTORY, {"role": "assistant", "content": "Done."}]
+    assert scripted.requests[1]["messages"] == more.messages[:-1] == [*result.messages, chat.user("More?")]

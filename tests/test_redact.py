@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 
@@ -354,6 +354,50 @@ def test_hostile_text_is_read_once_so_that_even_much_of_it_comes_to_an_end(piece
     text = piece * (500_000 // len(piece)) + "@\\u_z"
     once = Redactor(["known secret 1"]).text(text)
     assert Redactor(["known secret 1"]).text(once) == once
+
+
+# One look at JSON
+
+
+def test_one_look_tells_that_ordinary_text_holds_no_secret() -> None:
+    for text in (ORDINARY[0], *ORDINARY[2:4]):
+        assert not Redactor(["a known secret 1"]).suspects(codec.dumps({"text": text}).decode())
+    assert Redactor().suspects(codec.dumps({"text": KEY}).decode())
+
+
+awkward = st.sampled_from(
+    [
+        *'%\\"\n\r\t\b\f\x01\x1b\x7f/u0@:. [',
+        "\\u00",
+        "\\u0041",
+        "%2",
+        "%41",
+        "%5C",
+        "%0A",
+        "\\\\",
+        "://",
+        "u:",
+        "Authorization: Bearer ",
+        "api_key=",
+        "[redacted:key#1]",
+        "é",
+        "😀",
+    ]
+)
+around = st.lists(awkward | st.text(max_size=3), max_size=4).map("".join)
+hidden = st.lists(awkward | st.text("abcdef0123456789XY-_", min_size=1, max_size=6), min_size=2, max_size=6).map(
+    "".join
+)
+
+
+@given(st.lists(hidden, min_size=1, max_size=2), st.data())
+@settings(max_examples=500)
+def test_what_is_redacted_was_suspected_at_one_look(known: list[str], data: Any) -> None:
+    spelled = data.draw(positions)(data.draw(st.sampled_from([*known, *SHAPED])))
+    value = {"a": [data.draw(around) + spelled + data.draw(around)], "b": data.draw(around)}
+    assume(Redactor(known).value(value) != value)
+
+    assert Redactor(known).suspects(codec.dumps(value).decode())
 
 
 # An environment

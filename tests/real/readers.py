@@ -40,10 +40,10 @@ def read(path: Path) -> list[Transcript]:
     Raises:
         ValueError: no reader knows what the file holds.
     """
-    return [transcript for document in _documents(path) for transcript in _transcripts(document)]
+    return [transcript for document in documents(path) for transcript in _transcripts(document)]
 
 
-def _documents(path: Path) -> Iterator[Any]:
+def documents(path: Path) -> Iterator[Any]:
     """The JSON documents of a file, a file of lines, or an archive."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
