@@ -191,6 +191,16 @@ def _numbered(
     return mended, tuple(calls)
 
 
+def fresh_ids(reply: Reply) -> list[str]:
+    """The ids that `reply_from` was given for the reply's calls, in the order it asked for them."""
+    try:
+        entries = _call_entries(_first_choice(reply.raw)[0], [])
+    except ServerError:
+        return []
+    pairs = zip(reply.calls, entries, strict=False)
+    return [call.id for call, entry in pairs if call.id != _text_or_none(entry.get("id"))]
+
+
 def _name_and_arguments(entry: dict[str, Any], index: int, problems: list[str]) -> tuple[str, str]:
     function = entry.get("function")
     if not isinstance(function, dict):

@@ -22,9 +22,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from hermes_nb.tools.context import ToolContext
+    from hermes_nb.tools.functions import Tool, tool
     from hermes_nb.tools.gates import Allow, Answer, Gate, Reject, Replace, Verdict
     from hermes_nb.tools.schema import BadArguments
-    from hermes_nb.tools.toolbox import Tool, Toolbox, ToolContext, tool
+    from hermes_nb.tools.toolbox import Toolbox
 else:
     # Out of the type checker's sight, or it would believe in every name.
     _ROOMS = {
@@ -34,11 +36,11 @@ else:
         "Gate": "gates",
         "Reject": "gates",
         "Replace": "gates",
-        "Tool": "toolbox",
-        "ToolContext": "toolbox",
+        "Tool": "functions",
+        "ToolContext": "context",
         "Toolbox": "toolbox",
         "Verdict": "gates",
-        "tool": "toolbox",
+        "tool": "functions",
     }
 
     def __getattr__(name):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from hermes_nb import codec
 from hermes_nb.records import ErrorKind, Fault, ToolCall, ToolError, ToolResult
-from hermes_nb.tools.parts import shown
+from hermes_nb.tools.parts import PLAIN, shown
 
 FAULTS: dict[ErrorKind, Fault] = {
     "unknown_tool": "model",
@@ -28,6 +29,9 @@ BYTES = (bytes, bytearray)
 
 AS_JSON = (dict, list, tuple, int, float, type(None), Mapping, AbstractSet)
 
+MOST_ITEMS = 10_000
+"""Items of an iterator that are read; one may have no end."""
+
 HEAD = 0.4
 """The part of a cut text's room that goes to its beginning; how an output went is more often said at its end."""
 
@@ -36,9 +40,9 @@ HEAD = 0.4
 class Content:
     """A return value, and the text of it that the model gets.
 
-    `size` is the text's bytes before it was cut (None: it was not). `reported` is the error that the tool itself told
-    of, and `exit_code` its exit code, where it returned a JSON object that has them. `parts` are what a model that sees
-    gets beside the text.
+    `size` is the text's bytes before it was cut (None: it was not), of an iterator those that were read. `reported` is
+    the error that the tool itself told of, and `exit_code` its exit code, where it returned a JSON object that has
+    them. `parts` are what a model that sees gets beside the text.
     """
 
     value: Any
@@ -50,7 +54,12 @@ class Content:
 
 
 def answered(
-    call: ToolCall, content: Content, queued: float = 0.0, started: float = 0.0, seconds: float = 0.0
+    call: ToolCall,
+    content: Content,
+    queued: float = 0.0,
+    started: float = 0.0,
+    seconds: float = 0.0,
+    printed: str = "",
 ) -> ToolResult:
     """The result of a call whose tool returned."""
     told = content.reported
@@ -65,6 +74,7 @@ def answered(
         size=content.size,
         exit_code=content.exit_code,
         parts=content.parts,
+        printed=printed,
     )
 
 
@@ -87,16 +97,19 @@ def content_of(value: Any, limit: int) -> Content:
     """The content a return value makes, of at most `limit` bytes.
 
     A JSON object (a value that becomes one, or text that is one) with a true `error` reports an error. An exit code
-    reports none, whatever it is. Images and tables are shown as `parts.shown` says.
+    reports none, whatever it is. Images and tables are shown as `parts.shown` says. An iterator is read, and told as a
+    list, until its text is of `limit` bytes or it has given `MOST_ITEMS`; whoever holds it has the rest.
 
     Raises:
         Exception: what the value raised when it was asked for its text.
     """
+    if type(value) not in PLAIN and isinstance(value, Iterator | AsyncIterator):
+        return Content(value, *_read_out(value, limit))
     if (seen := shown(value)) is not None:
         return Content(value, *shorten(seen.text, limit), parts=seen.parts)
     if isinstance(value, BYTES) and len(value) > 4 * limit:
         front, back = _encoded(_read(value[:limit])), _encoded(_read(value[-limit:]))
-        return Content(value, _cut(front, back, len(value), limit), len(value))
+        return Content(value, cut(front, back, len(value), limit), len(value))
     whole = text_of(value)
     told = value if isinstance(value, dict) else _object_in(whole)
     text, size = shorten(whole, limit)
@@ -129,16 +142,42 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
+def _read_out(value: Iterator[Any] | AsyncIterator[Any], limit: int) -> tuple[str, int | None]:
+    """What an iterator gives as text, and None; or, where there is more than is read, its beginning and its size."""
+    if isinstance(value, AsyncIterator):
+        raise TypeError("a tool answers once, and nobody reads the async iterator that it returned: return a list")
+    read: list[str] = []
+    size, whole = 0, True
+    for item in value:
+        whole = size <= limit and len(read) < MOST_ITEMS
+        if not whole:
+            break
+        read.append(_json(item))
+        size += len(read[-1].encode()) + 1
+    text = ",".join(read)
+    if whole:
+        return shorten(f"[{text}]", limit)
+    raw, mark = _encoded(f"[{text}"), f"\n[... {len(read):,} items were read, and there are more ...]"
+    return raw[: _boundary(raw, max(limit - len(mark), 0), -1)].decode("utf-8", "surrogatepass") + mark, len(raw)
+
+
+def _json(value: Any) -> str:
+    try:
+        return codec.dumps(value, default=_plain).decode()
+    except (TypeError, ValueError, RecursionError):
+        return codec.dumps(str(value)).decode()
+
+
 def shorten(text: str, limit: int) -> tuple[str, int | None]:
     """The text, and None; or, where it is longer than `limit` bytes of UTF-8, the text without its middle, in whose
     place stands how much is missing, and its size before. The mark counts as text, but is never left out."""
     if len(text) * 4 <= limit:
         return text, None
     raw = _encoded(text)
-    return (text, None) if len(raw) <= limit else (_cut(raw, raw, len(raw), limit), len(raw))
+    return (text, None) if len(raw) <= limit else (cut(raw, raw, len(raw), limit), len(raw))
 
 
-def _cut(front: bytes, back: bytes, size: int, limit: int) -> str:
+def cut(front: bytes, back: bytes, size: int, limit: int) -> str:
     """The beginning of `front` and the end of `back`, around a mark that says what is missing of `size` bytes."""
     room = max(limit - len(_mark(size, size)), 0)
     head = front[: _boundary(front, int(room * HEAD), -1)]
@@ -198,4 +237,6 @@ def _plain(value: Any) -> Any:
         return sorted(value, key=repr)  # A set of strings has another order in every process.
     if type(value).__module__ == "numpy":
         return value.tolist()
+    if isinstance(value, Iterator):
+        return [*islice(value, MOST_ITEMS), *(["..."] if next(value, value) is not value else [])]
     return text_of(value)

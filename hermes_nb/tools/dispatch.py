@@ -10,20 +10,23 @@ import difflib
 import inspect
 import re
 import traceback
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hermes_nb import codec
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.records import ErrorKind, ToolCall, ToolResult
-from hermes_nb.tools import contents, threads, toolbox
-from hermes_nb.tools.contents import Content, answered, content_of, error_of, shorten
+from hermes_nb.tools import contents, functions, processes, threads, watch, work
+from hermes_nb.tools.contents import answered, error_of, shorten
+from hermes_nb.tools.context import ToolContext
 from hermes_nb.tools.gates import Allow, Answer, Gate, Reject, Replace
+from hermes_nb.tools.prints import Hold
+from hermes_nb.tools.processes import RaisedInProcess, exit_code_of
 from hermes_nb.tools.schema import BadArguments
-from hermes_nb.tools.threads import Failure, Pool, Ticket, Value, settle, shared_pool
-from hermes_nb.tools.toolbox import MAX_OUTPUT, Tool, Toolbox, ToolContext
+from hermes_nb.tools.threads import Failure, Pool, Value
+from hermes_nb.tools.toolbox import MAX_OUTPUT, Toolbox
+from hermes_nb.tools.work import Outcome, Work
 
 NAMES_TOLD = 50
 """How many tools' names the answer to an unknown name lists."""
@@ -31,10 +34,19 @@ NAMES_TOLD = 50
 NAME_LENGTH = 100
 """How much of an unknown name is repeated to the model that made it up."""
 
-OURS = {__file__, contents.__file__, threads.__file__, toolbox.__file__}
-"""The files whose frames are no part of a tool's traceback."""
+INTERRUPTED = "the run was interrupted before this call was answered"
+"""What is told of a call that was cancelled."""
 
-Outcome: TypeAlias = Value[Any] | Failure
+OURS = {
+    __file__,
+    contents.__file__,
+    functions.__file__,
+    processes.__file__,
+    threads.__file__,
+    watch.__file__,
+    work.__file__,
+}
+"""The files whose frames are no part of a tool's traceback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +60,7 @@ class Setting:
         before_call: asked before every call that could run.
         timeout: seconds a call may take whose tool has no limit of its own.
         grace: seconds that an async tool may take to end when it is cancelled; then it is left behind.
+        hold_up: seconds for which an async tool may block the event loop before a warning says so, once a tool.
         pool: the threads that sync tools run in; the process's own by default.
     """
 
@@ -58,7 +71,12 @@ class Setting:
     before_call: Gate | None = None
     timeout: float | None = None
     grace: float = 1.0
+    hold_up: float = 1.0
     pool: Pool | None = None
+    apart: Hold = field(default_factory=Hold, compare=False)
+    """Entered by who answers many calls; it spares each of them the holding of `sys.stdout`."""
+    warned: set[str] = field(default_factory=set, compare=False)
+    """The tools of which such a warning was given."""
 
     def context(self, call: ToolCall) -> ToolContext:
         """What a tool, or a gate, is told. The call in it is a copy: what it holds is theirs to change."""
@@ -68,17 +86,23 @@ class Setting:
         return f"Setting({self.toolbox!r})"
 
 
-def _nobody(name: str) -> None:
-    """Who is told that a tool is left behind, where nobody asked to be."""
+def _nobody(_: object) -> None:
+    """Who is told of a tool that is left behind, where nobody asked to be."""
 
 
 async def answer(
-    call: ToolCall, setting: Setting, *, queued: float = 0.0, abandoned: Callable[[str], None] = _nobody
+    call: ToolCall,
+    setting: Setting,
+    *,
+    queued: float = 0.0,
+    abandoned: Callable[[str], object] = _nobody,
+    cancelled: Callable[[ToolResult], object] = _nobody,
 ) -> ToolResult:
     """The result of a tool call: with an error, and told to the model, where the model or the tool got it wrong.
 
     A sync tool runs in a thread, an async one on this loop. `queued` is the seconds the call has waited already.
     `abandoned` is told the name of a tool that was given up, at its timeout or because we were cancelled, and runs on.
+    `cancelled` is told the result of a call that had begun when we were cancelled.
 
     Raises:
         asyncio.CancelledError: we were cancelled; the tool has been cancelled, or, in a thread, given up.
@@ -87,10 +111,8 @@ async def answer(
     """
     arrived = setting.now()
     tool = setting.toolbox.get(call.name)
-    if tool is None:
-        return _unknown(call, setting, queued=queued)
-    if call.problem is not None:
-        return _unreadable(call, call.problem, setting, queued=queued)
+    if tool is None or call.problem is not None:
+        return (_unknown if tool is None else _unreadable)(call, setting, queued=queued)
     if setting.before_call is not None and isinstance(call.parsed, dict):
         admitted = await _admitted(call, setting, queued=queued)
         if isinstance(admitted, ToolResult):
@@ -100,15 +122,19 @@ async def answer(
     try:
         ready = tool.ready(codec.parse_arguments(call.arguments)[0], context)
     except BadArguments as error:
-        told, most = str(error), setting.toolbox.max_output
-        return refused(call, "bad_arguments", told, now=setting.now(), queued=queued, limit=most)
+        return _misfit(call, error, setting, queued=queued)
     except BaseException as error:  # A validator of the tool's own failed, which is the tool failing.
         return _result(call, Failure(error), setting, None, queued=queued, started=setting.now())
-    work = _Work(ready, context, setting)
+    errand = Work(tool, ready, context, setting)
     limit = setting.timeout if tool.timeout is None else tool.timeout
-    outcome = await work.carried_out(tool, limit, abandoned)
-    began = setting.now() if work.started is None else work.started
-    return _result(call, outcome, setting, limit, queued=queued + began - arrived, started=began)
+    try:
+        outcome = await errand.carried_out(limit, abandoned)
+    except asyncio.CancelledError:
+        cancelled(_cut_short(call, errand, setting, queued=queued, arrived=arrived))
+        raise
+    began = setting.now() if errand.started is None else errand.started
+    queued += began - arrived
+    return _result(call, outcome, setting, limit, queued=queued, started=began, printed=errand.printed)
 
 
 def refused(
@@ -155,8 +181,9 @@ def _unknown(call: ToolCall, setting: Setting, *, queued: float) -> ToolResult:
     return refused(call, "unknown_tool", unknown, now=now, queued=queued, content=content, limit=limit)
 
 
-def _unreadable(call: ToolCall, problem: str, setting: Setting, *, queued: float) -> ToolResult:
+def _unreadable(call: ToolCall, setting: Setting, *, queued: float) -> ToolResult:
     """The answer to a call whose arguments are not JSON: what is wrong, and where."""
+    problem = call.problem or ""
     place = re.search(r"\(char (\d+)\)", problem)
     content = f"Invalid JSON in the arguments: {problem}. Send the call again with one valid JSON object."
     return refused(
@@ -169,6 +196,12 @@ def _unreadable(call: ToolCall, problem: str, setting: Setting, *, queued: float
         limit=setting.toolbox.max_output,
         position=int(place[1]) if place else None,
     )
+
+
+def _misfit(call: ToolCall, error: BadArguments, setting: Setting, *, queued: float) -> ToolResult:
+    """The answer to a call whose arguments are not what the tool takes: which, and what it takes."""
+    most = setting.toolbox.max_output
+    return refused(call, "bad_arguments", str(error), now=setting.now(), queued=queued, limit=most)
 
 
 async def _admitted(call: ToolCall, setting: Setting, *, queued: float) -> ToolCall | ToolResult:
@@ -191,112 +224,36 @@ async def _admitted(call: ToolCall, setting: Setting, *, queued: float) -> ToolC
     raise ConfigurationError(f"before_call gives Allow, Replace, Answer, Reject or None, not {verdict!r:.80}")
 
 
-class _Work:
-    """A tool at work on one call: in a thread, or in a task of its own, so that no cancel of ours is taken for its."""
-
-    __slots__ = ("_context", "_errand", "_ready", "_setting", "started")
-
-    def __init__(self, ready: Callable[[], Any], context: ToolContext | None, setting: Setting) -> None:
-        self.started: float | None = None
-        self._ready = ready
-        self._context = context
-        self._setting = setting
-        self._errand: Ticket[Any] | asyncio.Task[None]
-
-    async def carried_out(self, tool: Tool, limit: float | None, abandoned: Callable[[str], None]) -> Outcome | None:
-        """What came of it; None: it was not over after `limit` seconds, and was given up."""
-        deadline = None if limit is None else asyncio.get_running_loop().time() + limit
-        try:
-            coming = self._in_task(self._begin) if tool.is_async else self._in_thread()
-        except OSError as error:  # There is no thread for it.
-            return Failure(error)
-        try:
-            outcome = await (coming if deadline is None else _in_time(coming, deadline))
-            if isinstance(outcome, Value) and not isinstance(outcome.value, Content):
-                coming = self._in_task(partial(_itself, outcome.value))
-                outcome = await (coming if deadline is None else _in_time(coming, deadline))
-        except asyncio.CancelledError:  # Ours: the tool's own is an outcome.
-            await self._give_up(partial(abandoned, tool.name))
-            raise
-        if outcome is None:
-            await self._give_up(partial(abandoned, tool.name))
-        return outcome
-
-    def _begin(self) -> Any:
-        self.started = self._setting.now()
-        return self._ready()
-
-    def _in_thread(self) -> asyncio.Future[Outcome]:
-        self._errand = (self._setting.pool or shared_pool()).call(self._on_thread)
-        return self._errand.outcome()
-
-    def _on_thread(self) -> Content | Awaitable[Any]:
-        """The content of what the tool returned, made here, where it holds up nobody; or what has yet to be awaited."""
-        value = self._begin()
-        return value if inspect.isawaitable(value) else content_of(value, self._setting.toolbox.max_output)
-
-    def _in_task(self, begin: Callable[[], Any]) -> asyncio.Future[Outcome]:
-        loop = asyncio.get_running_loop()
-        coming: asyncio.Future[Outcome] = loop.create_future()
-        self._errand = loop.create_task(self._on_loop(begin, coming))
-        return coming
-
-    async def _on_loop(self, begin: Callable[[], Any], coming: asyncio.Future[Outcome]) -> None:
-        outcome: Outcome
-        try:
-            value = begin()
-            while inspect.isawaitable(value):
-                value = await value
-            outcome = Value(content_of(value, self._setting.toolbox.max_output))
-        except BaseException as error:  # In a task, SystemExit and KeyboardInterrupt would end the loop.
-            outcome = Failure(error)
-        settle(coming, outcome)
-
-    async def _give_up(self, left_behind: Callable[[], None]) -> None:
-        """Stop the tool: a thread is abandoned at once, a task has the grace to end after it is cancelled."""
-        if self._context is not None:
-            self._context.given_up.set()
-        if isinstance(self._errand, Ticket):
-            if self._errand.abandon():
-                left_behind()
-            return
-        self._errand.cancel()
-        try:
-            await asyncio.wait({self._errand}, timeout=self._setting.grace)
-        finally:
-            if not self._errand.done():
-                left_behind()
-
-
-async def _in_time(coming: asyncio.Future[Any], deadline: float) -> Outcome | None:
-    """The outcome, or None where `deadline`, by the loop's clock, comes first."""
-    timer = coming.get_loop().call_at(deadline, settle, coming, None)
-    try:
-        outcome: Outcome | None = await coming
-    finally:
-        timer.cancel()
-    return outcome
-
-
-def _itself(value: Any) -> Any:
-    return value
-
-
 def _result(
-    call: ToolCall, outcome: Outcome | None, setting: Setting, limit: float | None, *, queued: float, started: float
+    call: ToolCall,
+    outcome: Outcome | None,
+    setting: Setting,
+    limit: float | None,
+    *,
+    queued: float,
+    started: float,
+    printed: str = "",
 ) -> ToolResult:
     """The result that what came of the tool makes."""
     seconds = setting.now() - started
     if outcome is None:
         told, most = f"timed out after {limit:g} s", setting.toolbox.max_output
         result = refused(call, "timeout", told, now=started, queued=queued, limit=most)
-        return replace(result, seconds=seconds)
+        return replace(result, seconds=seconds, printed=printed)
     if isinstance(outcome, Value):
-        return answered(call, outcome.value, queued, started, seconds)
+        return answered(call, outcome.value, queued, started, seconds, printed)
     if isinstance(outcome.error, KeyboardInterrupt):
         raise outcome.error
     result = _raised(call, outcome.error, setting.toolbox.max_output)
-    return replace(result, queued=queued, started=started, seconds=seconds)
+    return replace(result, queued=queued, started=started, seconds=seconds, printed=printed)
+
+
+def _cut_short(call: ToolCall, errand: Work, setting: Setting, *, queued: float, arrived: float) -> ToolResult:
+    """The result of a call that we were cancelled in."""
+    now = setting.now()
+    began = now if errand.started is None else errand.started
+    result = refused(call, "cancelled", INTERRUPTED, now=began, queued=queued + began - arrived)
+    return replace(result, seconds=now - began, printed=errand.printed)
 
 
 def _raised(call: ToolCall, error: BaseException, limit: int) -> ToolResult:
@@ -312,7 +269,7 @@ def _raised(call: ToolCall, error: BaseException, limit: int) -> ToolResult:
         exception_type=type(error).__name__,
         traceback=_trace(error, limit),
     )
-    return ToolResult(call=call, content=content, value=error, error=failure)
+    return ToolResult(call=call, content=content, value=error, error=failure, exit_code=exit_code_of(error))
 
 
 def _told(error: BaseException) -> str:
@@ -332,6 +289,9 @@ def _trace(error: BaseException, limit: int) -> str | None:
     while trace is not None and trace.tb_frame.f_code.co_filename in OURS:
         trace = trace.tb_next
     try:
-        return shorten("".join(traceback.format_exception(error.with_traceback(trace))), limit)[0]
+        error = error.with_traceback(trace)
+        if isinstance(error.__cause__, RaisedInProcess):
+            return shorten(error.__cause__.trace, limit)[0]
+        return shorten("".join(traceback.format_exception(error)), limit)[0]
     except Exception:  # Part of the doorway, as above.
         return None

@@ -15,7 +15,7 @@ from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.records import ToolCall
 
 if TYPE_CHECKING:
-    from hermes_nb.tools.toolbox import ToolContext
+    from hermes_nb.tools.context import ToolContext
 
 
 @dataclass(frozen=True, slots=True)

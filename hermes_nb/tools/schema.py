@@ -68,7 +68,7 @@ def schema(tool: Any) -> dict[str, Any]:
     signature = getattr(tool, "signature", None)
     if isinstance(signature, Signature):
         return signature.schema
-    from hermes_nb.tools.toolbox import ToolContext
+    from hermes_nb.tools.context import ToolContext
 
     return describe(tool, context_type=ToolContext).schema
 

@@ -40,10 +40,11 @@ class Failure:
 class Ticket(Generic[T]):
     """One piece of work given to a pool, for the event loop that gave it."""
 
-    __slots__ = ("_context", "_function", "_loop", "_outcome", "_pool", "stage")
+    __slots__ = ("_context", "_function", "_loop", "_outcome", "_pool", "begun", "stage")
 
     def __init__(self, function: Callable[[], T], pool: Pool) -> None:
         self.stage: Literal["waiting", "running", "ended", "abandoned"] = "waiting"
+        self.begun = False
         self._function = function
         self._pool = pool
         self._loop = asyncio.get_running_loop()
@@ -102,11 +103,16 @@ class Pool:
     Args:
         limit: how many pieces of work may run at once.
         idle_seconds: how long a thread stays that has nothing to do.
+        max_abandoned: how many pieces of work may have been given up and still be running, before new work is refused.
+            The default is a quarter of the limit: enough for hundreds of runs at once of which some meet a server that
+            hangs, and few enough that a tool which always hangs is found out, and not the last thread of the system
+            that it takes.
     """
 
-    def __init__(self, limit: int = 256, idle_seconds: float = 10.0) -> None:
+    def __init__(self, limit: int = 256, idle_seconds: float = 10.0, *, max_abandoned: int = 64) -> None:
         self.limit = limit
         self.idle_seconds = idle_seconds
+        self.max_abandoned = max_abandoned
         self.abandoned = 0
         """How many pieces of work were given up and are still running."""
         self._lock = threading.Lock()
@@ -118,14 +124,15 @@ class Pool:
         """Give the pool a piece of work; await `outcome()` of the ticket. Called on a running event loop.
 
         Raises:
-            OSError: there is no thread to be had: the system gives none, or as many as may run were abandoned already.
+            OSError: there is no thread to be had: the system gives none, or `max_abandoned` of them are lost already.
         """
         ticket = Ticket(function, self)
         with self._lock:
-            if self.abandoned >= self.limit:
+            if self.abandoned >= self.max_abandoned:
                 raise OSError(
-                    f"{self.abandoned} earlier tool calls were given up and still hold a thread each; "
-                    "restart the kernel, and see that the tools end by themselves"
+                    f"{self.abandoned} earlier tool calls were given up and still hold a thread each, so no more are "
+                    "started. See that tools end by themselves (`ToolContext.cancelled` tells them when), or give them "
+                    "a process that can be ended: @tool(isolation='process'). A new kernel has all threads again"
                 )
             if self._idle:
                 ticket.stage = "running"
@@ -142,12 +149,12 @@ class Pool:
     def abandon(self, ticket: AnyTicket) -> bool:
         """Give a piece of work up; what `Ticket.abandon` does."""
         with self._lock:
-            began = ticket.stage == "running"
+            has_thread = ticket.stage == "running"
             if ticket.stage == "waiting":
                 self._waiting.remove(ticket)
             if ticket.stage != "ended":
                 ticket.stage = "abandoned"
-            if not began:
+            if not has_thread:
                 return False
             self.abandoned += 1
             self._threads -= 1
@@ -157,7 +164,7 @@ class Pool:
                 self._start(following)
             except OSError as error:
                 following.deliver(Failure(error))
-        return True
+        return ticket.begun
 
     def _following(self) -> AnyTicket | None:
         """The next ticket in the line, with a thread of its own counted in. Called with the lock held."""
@@ -184,12 +191,18 @@ class Pool:
         """A thread's life: work, until there is none for a while. It keeps nothing of the work it has done."""
         stays = True
         while stays and (ticket := self._next(inbox)):
-            outcome = ticket.carry_out() if ticket.stage == "running" else None
+            outcome = ticket.carry_out() if self._begins(ticket) else None
             stays = self._release(ticket, inbox)
             # Free again before it is told: the next call, which may follow at once, finds this thread.
             if outcome is not None:
                 ticket.deliver(outcome)
             del ticket, outcome
+
+    def _begins(self, ticket: AnyTicket) -> bool:
+        """Whether the work is still wanted, on a thread that has come to it; from now on it can only be left behind."""
+        with self._lock:
+            ticket.begun = ticket.stage == "running"
+            return ticket.begun
 
     def _release(self, ticket: AnyTicket, inbox: SimpleQueue[AnyTicket]) -> bool:
         """Count the thread's work as done and line it up for more; whether it stays."""

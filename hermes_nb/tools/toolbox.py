@@ -1,187 +1,27 @@
-"""Holds the functions a model may call: a Tool is one, a Toolbox the set of them that a run works with."""
+"""Holds the functions that a model may call: a Toolbox is the set of them that a run works with."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import json
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, TypeAlias, overload
+from functools import cached_property
+from typing import Any
 
 from hermes_nb import codec
 from hermes_nb.clocks import SystemClock
 from hermes_nb.exceptions import ConfigurationError, ToolDefinitionError
 from hermes_nb.records import ToolCall, ToolResult
 from hermes_nb.tools.contents import answered, content_of
-from hermes_nb.tools.schema import BadArguments, Signature, describe, foreign
+from hermes_nb.tools.context import ToolContext
+from hermes_nb.tools.functions import ForeignTool, Schema, Tool
+from hermes_nb.tools.schema import BadArguments, foreign
 
 MAX_OUTPUT = 16_384
 """Bytes of a tool's output that a model gets, unless the Toolbox says otherwise."""
 
 BY_KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-Schema: TypeAlias = dict[str, Any]
-"""A tool as the wire offers it: `{"type": "function", "function": {"name", "description", "parameters"}}`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolContext:
-    """What a tool is told of the run it is called in; for a parameter annotated with this class, hidden from the model.
-
-    `task_id` tells one rollout's sandbox from another's; `state` is what the run was given to share among its tools;
-    `call` is the call being answered, `turn` the turn it was made in. `given_up` is set once the run no longer waits
-    for this call (`context.given_up.wait(5)` is a sleep that ends then).
-    """
-
-    task_id: str | None = None
-    state: Any = None
-    call: ToolCall
-    turn: int = 0
-    given_up: threading.Event = field(default_factory=threading.Event, compare=False)
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the run has given this call up; a long-running sync tool may look, and end early."""
-        return self.given_up.is_set()
-
-    def __repr__(self) -> str:
-        return f"ToolContext(turn {self.turn} · {self.call!r})"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Tool:
-    """A function offered to a model. Called, it is that function.
-
-    Args:
-        function: sync or async; its hints and docstring make the schema.
-        name: what the model calls it; the function's own by default.
-        description: what the model reads about it; from the docstring by default.
-        timeout: seconds a call may take; the run's by default.
-        serial: a call waits for the calls before it in its turn, and holds up those after it.
-    """
-
-    function: Callable[..., Any]
-    name: str = ""
-    description: str | None = None
-    timeout: float | None = None
-    serial: bool = False
-
-    def __post_init__(self) -> None:
-        if not callable(self.function) or isinstance(self.function, Tool):
-            raise ToolDefinitionError(_no_function(self.function))
-        if self.timeout is not None and not self.timeout > 0:
-            raise ToolDefinitionError(f"a timeout is a number of seconds above 0, not {self.timeout!r}")
-        object.__setattr__(self, "name", self.name or _name_of(self.function))
-        # What `help`, `inspect.signature` and a notebook's `?` look at.
-        vars(self).update(__wrapped__=self.function, __name__=self.name, __doc__=self.function.__doc__)
-
-    @cached_property
-    def signature(self) -> Signature:
-        """Its schema, and how the arguments of a call are checked.
-
-        Raises:
-            ToolDefinitionError: the function cannot be offered to a model; a Toolbox asks when it is made.
-        """
-        return describe(self.function, name=self.name, description=self.description, context_type=ToolContext)
-
-    @property
-    def schema(self) -> Schema:
-        """What the model is shown."""
-        return self.signature.schema
-
-    @property
-    def is_async(self) -> bool:
-        """Whether it runs on the event loop; if not, it runs in a thread."""
-        return self.signature.is_async
-
-    @property
-    def wants_context(self) -> bool:
-        """Whether it uses its ToolContext; if not, `ready` needs none."""
-        return self.signature.context_parameter is not None
-
-    def ready(self, arguments: dict[str, Any], context: ToolContext | None) -> Callable[[], Any]:
-        """The function with its checked arguments, to be called with nothing.
-
-        Raises:
-            BadArguments: they are not what the schema says.
-        """
-        bound = self.signature.bind(arguments)
-        if self.signature.context_parameter is not None:
-            bound[self.signature.context_parameter] = context
-        return partial(self.function, **bound)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the function does."""
-        return self.function(*args, **kwargs)
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Tool:
-        """The tool as a method of `instance`, where it was made in a class."""
-        bind = getattr(self.function, "__get__", None)
-        return self if instance is None or bind is None else replace(self, function=bind(instance, owner))
-
-    def __repr__(self) -> str:
-        return f"Tool({self.name})"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ForeignTool(Tool):
-    """A tool of someone else's registry: `function(name, arguments)` answers for all of them, schemas say what each is.
-
-    `takes_task_id`: the function also wants `task_id=`.
-    """
-
-    given: Schema = field(default_factory=dict)
-    takes_task_id: bool = False
-
-    @cached_property
-    def signature(self) -> Signature:
-        """Its schema, and how the arguments of a call are checked."""
-        return foreign(self.given)
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the registry's function is async."""
-        return inspect.iscoroutinefunction(self.function)
-
-    @property
-    def wants_context(self) -> bool:
-        """Whether the registry's function takes a task id."""
-        return self.takes_task_id
-
-    def ready(self, arguments: dict[str, Any], context: ToolContext | None) -> Callable[[], Any]:
-        """The registry's function with the name and the checked arguments.
-
-        Raises:
-            BadArguments: they are not what the schema says.
-        """
-        bound = self.signature.bind(arguments)
-        extra = {"task_id": context and context.task_id} if self.takes_task_id else {}
-        return partial(self.function, self.name, bound, **extra)
-
-    def __call__(self, **arguments: Any) -> Any:
-        """What the registry's function does with this name and these arguments."""
-        return self.function(self.name, arguments)
-
-
-@overload
-def tool(function: Callable[..., Any], /) -> Tool: ...
-@overload
-def tool(
-    *, name: str | None = None, description: str | None = None, timeout: float | None = None, serial: bool = False
-) -> Callable[[Callable[..., Any]], Tool]: ...
-def tool(function: Callable[..., Any] | None = None, /, **said: Any) -> Tool | Callable[[Callable[..., Any]], Tool]:
-    """Say of a function what its hints and docstring cannot: `@tool(name=, description=, timeout=, serial=)`.
-
-    A function needs no decorator to be a tool, and stays a function with one: it is called as before. The options are
-    those of `Tool`.
-
-    Raises:
-        ToolDefinitionError: it is not a function, or the timeout is none.
-    """
-    return partial(Tool, **said) if function is None else Tool(function)
 
 
 class Toolbox:
@@ -283,8 +123,8 @@ class Toolbox:
         """Run one tool by hand and in the open: a ToolCall, or a tool's name and its arguments.
 
         What the tool raises is raised as it is, so that a debugger finds it. A sync tool runs on this thread, which the
-        event loop shares; no timeout and no gate applies. (A tool whose own arguments are named `state` or `task_id`
-        is called by a ToolCall.)
+        event loop shares; no timeout, no gate and no isolation applies. (A tool whose own arguments are named `state`
+        or `task_id` is called by a ToolCall.)
 
         Raises:
             ConfigurationError: there is no such tool.
@@ -322,21 +162,6 @@ class Toolbox:
 
     def __repr__(self) -> str:
         return f"Toolbox({self._listed()})"
-
-
-def _name_of(function: Any) -> str:
-    """The name of a function, of what a partial stands for, or of the class of a callable object."""
-    while isinstance(function, partial):
-        function = function.func
-    return getattr(function, "__name__", None) or type(function).__name__
-
-
-def _no_function(thing: Any) -> str:
-    if isinstance(thing, Tool):
-        return f"{thing.name} is a tool already; dataclasses.replace(it, name=...) makes another one of it"
-    if isinstance(thing, dict):
-        return "a schema is no tool: give Toolbox.from_schemas(schemas, handler) the schemas and what answers for them"
-    return f"a tool is a function, and {thing!r:.80} is none"
 
 
 def _takes_task_id(handler: Callable[..., Any]) -> bool:

@@ -815,7 +815,7 @@ async def test_hung_tools_leave_room_for_the_others() -> None:
 
 
 async def test_a_call_for_which_there_is_no_thread_is_an_error_of_the_environment() -> None:
-    pool, end = Pool(limit=1), threading.Event()
+    pool, end = Pool(max_abandoned=1), threading.Event()
     pool.call(lambda: end.wait(SOON)).abandon()
     error = error_of(await ran(add, {"a": 1}, pool=pool))
     end.set()

@@ -23,8 +23,9 @@ from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from hermes_nb.exceptions import ToolDefinitionError
+from hermes_nb.tools.context import ToolContext
+from hermes_nb.tools.functions import Tool
 from hermes_nb.tools.schema import BadArguments, Signature, describe, foreign, schema
-from hermes_nb.tools.toolbox import Tool, ToolContext
 
 # --- what a model may be asked for ------------------------------------------------------------------------------------
 

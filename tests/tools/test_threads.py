@@ -124,6 +124,7 @@ async def test_abandoned_work_runs_on_and_its_place_is_free() -> None:
     pool, end = Pool(limit=1), threading.Event()
     hung = pool.call(lambda: end.wait(SOON))
     following = pool.call(lambda: "next")
+    await until(lambda: hung.begun)
     assert hung.abandon()
     assert pool.abandoned == 1
     assert await asyncio.wait_for(following.outcome(), SOON) == Value("next")
@@ -134,6 +135,7 @@ async def test_abandoned_work_runs_on_and_its_place_is_free() -> None:
 async def test_abandoning_twice_counts_once() -> None:
     pool, end = Pool(), threading.Event()
     hung = pool.call(lambda: end.wait(SOON))
+    await until(lambda: hung.begun)
     assert [hung.abandon(), hung.abandon(), pool.abandoned] == [True, False, 1]
     end.set()
     await until(lambda: pool.abandoned == 0)
@@ -150,6 +152,21 @@ async def test_work_that_is_abandoned_before_it_begins_never_begins() -> None:
     assert begun == []
 
 
+async def test_work_that_its_thread_has_not_come_to_is_not_left_behind() -> None:
+    come, begun = threading.Event(), []
+
+    class Slow(Pool):
+        def _begins(self, ticket: Any) -> bool:
+            come.wait(SOON)
+            return super()._begins(ticket)
+
+    pool = Slow()
+    assert not pool.call(lambda: begun.append(True)).abandon()
+    come.set()
+    await until(lambda: pool.abandoned == 0)
+    assert begun == []
+
+
 async def test_work_that_has_ended_is_not_abandoned() -> None:
     pool = Pool()
     ticket = pool.call(lambda: 1)
@@ -158,8 +175,8 @@ async def test_work_that_has_ended_is_not_abandoned() -> None:
     assert pool.abandoned == 0
 
 
-async def test_when_as_many_as_may_run_were_abandoned_new_work_is_refused_with_their_number() -> None:
-    pool, end = Pool(limit=2), threading.Event()
+async def test_F28_when_too_many_were_abandoned_new_work_is_refused_with_their_number() -> None:
+    pool, end = Pool(max_abandoned=2), threading.Event()
     for _ in range(2):
         pool.call(lambda: end.wait(SOON)).abandon()
     with pytest.raises(OSError, match="2 earlier tool calls were given up"):
