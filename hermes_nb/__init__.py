@@ -17,8 +17,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AgentResult",
+    "Cassette",
     "HermesAgentLoop",
     "HermesError",
+    "Limits",
+    "LiveRun",
     "OpenAIServer",
     "ScriptedServer",
     "Tool",
@@ -29,6 +32,7 @@ __all__ = [
     "default_server",
     "events",
     "journal",
+    "repair",
     "schema",
     "tool",
     "views",
@@ -37,29 +41,39 @@ __all__ = [
 if TYPE_CHECKING:
     from hermes_nb import events, journal, views
     from hermes_nb.exceptions import HermesError
+    from hermes_nb.limits import Limits
+    from hermes_nb.live import LiveRun
     from hermes_nb.loop import HermesAgentLoop
     from hermes_nb.records import AgentResult, ToolError
+    from hermes_nb.repairs import repair
+    from hermes_nb.servers.cassette import Cassette
     from hermes_nb.servers.openai import OpenAIServer, default_server
     from hermes_nb.servers.scripted import ScriptedServer
     from hermes_nb.sync import allow_nested_loops
+    from hermes_nb.tools.context import ToolContext
+    from hermes_nb.tools.functions import Tool, tool
     from hermes_nb.tools.schema import schema
-    from hermes_nb.tools.toolbox import Tool, Toolbox, ToolContext, tool
+    from hermes_nb.tools.toolbox import Toolbox
 else:
     # Out of the type checker's sight, or it would believe in every name.
     _ROOMS = {
         "AgentResult": "records",
+        "Cassette": "servers.cassette",
         "HermesAgentLoop": "loop",
         "HermesError": "exceptions",
+        "Limits": "limits",
+        "LiveRun": "live",
         "OpenAIServer": "servers.openai",
         "ScriptedServer": "servers.scripted",
-        "Tool": "tools.toolbox",
-        "ToolContext": "tools.toolbox",
+        "Tool": "tools.functions",
+        "ToolContext": "tools.context",
         "ToolError": "records",
         "Toolbox": "tools.toolbox",
         "allow_nested_loops": "sync",
         "default_server": "servers.openai",
+        "repair": "repairs",
         "schema": "tools.schema",
-        "tool": "tools.toolbox",
+        "tool": "tools.functions",
     }
     _SHELVES = {"aiohttp": "fast", "httpx_aiohttp": "fast", "jinja2": "tokens", "tokenizers": "tokens"}
 

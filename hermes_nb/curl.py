@@ -73,7 +73,7 @@ def _body(result: AgentResult, made: Provenance, turn: Turn) -> dict[str, Any]:
     sampling = made.sampling
     fields = {
         "temperature": sampling.get("temperature"),
-        "tools": list(made.tools) or None,
+        "tools": turn.request.get("tools", list(made.tools)) or None,
         "max_tokens": sampling.get("max_tokens"),
         "tool_choice": _tool_choice(result, made, turn),
     }

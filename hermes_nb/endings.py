@@ -12,6 +12,9 @@ CUT_OFF = (
 )
 
 
+NO_MORE_CALLS = "the run is at its limit of turns, and was asked for an answer without tools"
+
+
 def last_word(reply: Reply) -> StopReason:
     """How a run ends that got a reply without calls."""
     match reply.finish_reason:

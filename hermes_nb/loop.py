@@ -1,33 +1,38 @@
-"""The tool-calling loop: ask the model, answer its tool calls, ask again."""
+"""HermesAgentLoop: what runs are made with, and the ways to hold one."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import EllipsisType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from hermes_nb import endings, sync
-from hermes_nb import messages as chat
+from hermes_nb import sync
+from hermes_nb.asking import How, conversation_of, last_run, left_of
 from hermes_nb.clocks import Clock, Ids, SystemClock, random_ids
-from hermes_nb.events import Delta, Event, Replied, RunStarted, TurnFinished, TurnStarted
-from hermes_nb.exceptions import ConfigurationError, ServerError
+from hermes_nb.events import Event
+from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.journal import Journal, journal_path
+from hermes_nb.limits import NO_LIMITS, Limits
+from hermes_nb.live import LiveRun, Steering
 from hermes_nb.messages import Message
-from hermes_nb.records import AgentResult, Origin, Reply, ToolCall, ToolResult, Turn
-from hermes_nb.redact import Redactor, known_secrets
+from hermes_nb.records import AgentResult, Origin, Turn
+from hermes_nb.redact import Redactor, Secret, known_secrets
 from hermes_nb.servers import base
-from hermes_nb.servers.assemble import Piece
 from hermes_nb.servers.base import Server
-from hermes_nb.servers.streams import Listener
-from hermes_nb.supervisor import Ending, Observer, Run, settle
-from hermes_nb.tools.dispatch import Setting, answer, refused
+from hermes_nb.supervisor import Ending, Observer, Run
+from hermes_nb.together import settle
+from hermes_nb.tools.dispatch import Setting
 from hermes_nb.tools.gates import Gate
+from hermes_nb.tools.registries import NEW_CALL, looks_like_schemas, toolbox_of
 from hermes_nb.tools.toolbox import Toolbox
+from hermes_nb.turns import Partners, Turns
 from hermes_nb.versions import versions
+
+if TYPE_CHECKING:
+    from hermes_nb.servers.cassette import Cassette, Tape
 
 StopWhen: TypeAlias = Callable[[Turn], bool | Awaitable[bool]]
 ToolChoice: TypeAlias = str | dict[str, Any] | Callable[[int], str | dict[str, Any] | None] | None
@@ -41,7 +46,7 @@ class HermesAgentLoop:
     runs going at once.
 
     Args:
-        server: anything with `async chat_completion(**request)`.
+        server: anything with `async chat_completion(**request)`; None where a cassette answers in its place.
         tools: functions, Tools, or a Toolbox.
         system: put first in every conversation that has no system message of its own.
         max_turns: how often the model may be asked in one run.
@@ -50,12 +55,15 @@ class HermesAgentLoop:
         max_tokens: of one reply, None leaves it to the server.
         tool_choice: "required", and a tool named, hold for the first turn only; a function is asked for every turn.
         extra_body: further fields of the request.
+        limits: how much a run may use besides turns.
+        answer_at_limit: at `max_turns`, ask once more, without tools, for an answer.
         max_parallel_calls: how many calls of one turn run together; 1 is one after the other.
         tool_timeout: seconds a tool may take, where it has no limit of its own.
         before_call: asked before every call; see `hermes_nb.tools.gates`.
         stop_when: asked after every turn with calls; true ends the run (`stopped`).
         on_tool_error: "raise" ends the run at the first tool error (`tool_error`); `raise_for_error()` then raises it.
-        journal: a file each run is written to, or a folder (ending in "/") that gets a file a run.
+        journal: a file every run is added to, or a folder (ending in "/") that gets a file a run.
+        cassette: plays what it has recorded, and records what it has not; see `hermes_nb.Cassette`.
         clock, ids: where times and names come from; see `hermes_nb.clocks`.
         tool_schemas, valid_tool_names, handler: a foreign registry, in place of `tools`; see `Toolbox.from_schemas`.
 
@@ -65,7 +73,7 @@ class HermesAgentLoop:
 
     def __init__(
         self,
-        server: Server,
+        server: Server | None,
         tools: Toolbox | Sequence[Any] | None = None,
         *misplaced: Any,
         system: str | None = None,
@@ -75,37 +83,38 @@ class HermesAgentLoop:
         max_tokens: int | None = None,
         tool_choice: ToolChoice = None,
         extra_body: dict[str, Any] | None = None,
+        limits: Limits | None = None,
+        answer_at_limit: bool = False,
         max_parallel_calls: int = 8,
         tool_timeout: float | None = None,
         before_call: Gate | None = None,
         stop_when: StopWhen | None = None,
         on_tool_error: Literal["report", "raise"] = "report",
         journal: PathLike | None = None,
+        cassette: Cassette | None = None,
         clock: Clock | None = None,
         ids: Ids = random_ids,
         tool_schemas: Sequence[dict[str, Any]] | None = None,
         valid_tool_names: set[str] | None = None,
         handler: Callable[..., Any] | None = None,
     ) -> None:
-        if misplaced or _looks_like_schemas(tools):
+        if misplaced or looks_like_schemas(tools):
             raise TypeError(NEW_CALL)
         self.server = server
-        self.toolbox = _toolbox(tools, tool_schemas, valid_tool_names, handler)
+        self.toolbox = toolbox_of(tools, tool_schemas, valid_tool_names, handler)
         self.system = system
         self.max_turns = _at_least("max_turns", max_turns, 0)
         self.task_id = task_id
-        self.temperature = temperature
-        self.max_tokens = max_tokens
-        self.tool_choice = tool_choice
-        self.extra_body = extra_body
+        self.temperature, self.max_tokens = temperature, max_tokens
+        self.tool_choice, self.extra_body = tool_choice, extra_body
+        self.limits = _limits(limits)
+        self.answer_at_limit = answer_at_limit
         self.max_parallel_calls = _at_least("max_parallel_calls", max_parallel_calls, 1)
         self.tool_timeout = tool_timeout
-        self.before_call = before_call
-        self.stop_when = stop_when
+        self.before_call, self.stop_when = before_call, stop_when
         self.on_tool_error = on_tool_error
-        self.journal = journal
-        self.clock = clock or SystemClock()
-        self.ids = ids
+        self.journal, self.cassette = journal, cassette
+        self.clock, self.ids = clock or SystemClock(), ids
         self.last_result: AgentResult | None = None
 
     async def run(
@@ -121,6 +130,7 @@ class HermesAgentLoop:
         on_event: Observer | None = None,
         in_place: bool = False,
         journal: PathLike | EllipsisType | None = ...,
+        cassette: Cassette | EllipsisType | None = ...,
     ) -> AgentResult:
         """Run to an end, whichever it is, and give the whole run.
 
@@ -132,45 +142,27 @@ class HermesAgentLoop:
             stream: have every reply in pieces (`Delta` events) while it forms, from a server that has `stream`.
             on_event: called with every event as it happens.
             in_place: append to the given list of messages, as the original loop did.
-            journal: in place of the loop's own; None writes none.
+            journal, cassette: in place of the loop's own; None for none.
 
         Raises:
-            ConfigurationError: the input is no conversation.
-            JournalError: the journal's file is there already.
+            ConfigurationError: the input is no conversation, or there is no server to ask.
+            JournalError: the journal's file is something else, or another process writes it.
             asyncio.CancelledError: the run was interrupted; as far as it came, it is `last_result`.
         """
-        history = self._history(input, after, in_place)
-        made_with = await versions()
-        run = self._new_run(on_event, self.journal if journal is ... else journal)
-        setting = self._setting(run, state)
-        run.emit(
-            RunStarted, started_at=self.clock.utc().isoformat(), task_id=setting.task_id, task=task, attempt=attempt,
-            origin=_follow_up(after), messages=tuple(history), meta=meta or {}, versions=made_with,
-            **self._conditions(stream),
+        how = How(
+            task=task, attempt=attempt, meta=meta, state=state, after=after, stream=stream, on_event=on_event,
+            in_place=in_place, journal=journal, cassette=cassette,
         )  # fmt: skip
-        try:
-            await run.conduct(self._turns(run, history, setting, stream), lambda: base.managed_state(self.server))
-        finally:
-            result = self.last_result = _result(run, history if in_place else None)
-        return result
+        return await self._started(conversation_of(input, how, self.system), how)
 
-    def _new_run(self, on_event: Observer | None, journal: PathLike | None) -> Run:
-        run_id = self.ids("run")
-        kept = None
-        if journal is not None:
-            secrets = known_secrets(os.environ) | base.secrets_of(self.server)
-            kept = Journal(journal_path(journal, run_id), Redactor(secrets))
-        return Run(run_id, self.clock, observers=[on_event] if on_event else (), journal=kept)
+    def start(self, input: str | list[Message], **how: Any) -> LiveRun:
+        """Begin a run, and give it at once, to hold while it goes on. It takes the arguments of `run`.
 
-    def _setting(self, run: Run, state: Any) -> Setting:
-        return Setting(
-            toolbox=self.toolbox,
-            task_id=self.task_id or self.ids("task"),
-            state={} if state is None else state,
-            now=run.now,
-            before_call=self.before_call,
-            timeout=self.tool_timeout,
-        )
+        It runs on the event loop that is running here, a notebook's say; where none is, on the private one of
+        `run_sync`.
+        """
+        asked = How(**how)
+        return self._started(conversation_of(input, asked, self.system), asked)
 
     def run_sync(self, input: str | list[Message], **how: Any) -> AgentResult:
         """`run` for code that cannot await: in a script, a callback, or a cell. It takes the same arguments.
@@ -189,101 +181,104 @@ class HermesAgentLoop:
             if told is not None:
                 told(event)
 
-        run = asyncio.ensure_future(self.run(input, on_event=arrive, **how))
-        run.add_done_callback(lambda _: arrived.put_nowait(None))
+        running = asyncio.ensure_future(self.run(input, on_event=arrive, **how))
+        running.add_done_callback(lambda _: arrived.put_nowait(None))
         try:
             while (event := await arrived.get()) is not None:
                 yield event
-            await run
+            await running
         finally:
-            await settle([run])
+            await settle([running])
 
-    async def _turns(self, run: Run, history: list[Message], setting: Setting, stream: bool) -> Ending:
-        """The loop itself: how it ended, and the error behind it."""
-        taken = {call["id"] for message in history for call in message.get("tool_calls") or () if call.get("id")}
-        for turn in range(1, self.max_turns + 1):
-            run.emit(TurnStarted, turn=turn, request=self._changed(turn))
-            began = run.now()
-            try:
-                reply = await base.ask(
-                    self.server, self._request(history, turn), turn=turn, taken=taken,
-                    new_id=lambda: self.ids("call"), now=run.now, listener=_listener(run, turn) if stream else None,
-                )  # fmt: skip
-            except ServerError as failure:
-                run.emit(TurnFinished, turn=turn, model_seconds=run.now() - began)
-                return endings.of_failure(failure.error)
-            asked = run.now()
-            run.emit(Replied, turn=turn, reply=reply)
-            results = await self._answers(run, reply, setting)
-            spent = {"model_seconds": asked - began - reply.waited, "tool_seconds": run.now() - asked}
-            run.emit(TurnFinished, turn=turn, **spent)
-            history.append(reply.message)
-            history.extend(chat.tool(one.call.id, one.content, one.parts) for one in results)
-            if ending := await self._ending(run, reply, results):
-                return ending
-        return "max_turns", None
+    async def resume(
+        self, run: AgentResult | PathLike, input: str | list[Message] | None = None, **how: Any
+    ) -> AgentResult:
+        """Go on with a run that was interrupted, crashed or limited, as a new run with an origin; limits start afresh.
 
-    def _request(self, history: list[Message], turn: int) -> dict[str, Any]:
-        optional = {
-            "temperature": self.temperature,
-            "tools": self.toolbox.schemas or None,
-            "max_tokens": self.max_tokens,
-            "tool_choice": self._choice(turn),
-            "extra_body": self.extra_body,
-        }
-        return {"messages": list(history), "n": 1, **{name: v for name, v in optional.items() if v is not None}}
+        What the run left open is mended first (`hermes_nb.repair`), and `origin.edit` says how. Task, attempt and meta
+        are those of the run, unless given; all else is as in `run`.
 
-    def _choice(self, turn: int) -> str | dict[str, Any] | None:
-        if callable(self.tool_choice):
-            return self.tool_choice(turn)
-        lasting = turn == 1 or self.tool_choice in ("auto", "none")
-        return self.tool_choice if lasting and len(self.toolbox) else None
+        Args:
+            run: the run, or the path of its journal, of whose runs it is the last.
+            input: what to say next; a run that ended with an answer needs it.
 
-    def _changed(self, turn: int) -> dict[str, Any]:
-        choice = self._choice(turn)
-        if turn == 1:
-            return {"tool_choice": choice} if callable(self.tool_choice) else {}
-        return {} if choice == self._choice(turn - 1) else {"tool_choice": choice}
+        Raises:
+            ConfigurationError: the run goes on, or has an answer and there is no `input`.
+            JournalError: the file is no journal, or is damaged.
+        """
+        made = run if isinstance(run, AgentResult) else last_run(run)
+        asked = How(**{"task": made.task, "attempt": made.attempt, "meta": made.meta, **how})
+        history, origin = left_of(made, input)
+        return await self._started(history, asked, origin)
 
-    async def _answers(self, run: Run, reply: Reply, setting: Setting) -> list[ToolResult]:
-        async def one(call: ToolCall, queued: float) -> ToolResult:
-            if endings.cut_off(call, reply):
-                return refused(call, "bad_json", endings.CUT_OFF, now=run.now())
-            return await answer(call, setting, queued=queued, abandoned=run.abandoned.append)
+    def _started(self, history: list[Message], how: How, origin: Origin | None = None) -> LiveRun:
+        """A run of this conversation, begun."""
+        tape = self._tape(history, how)
+        server = self.server if tape is None else tape.server
+        if server is None:
+            raise ConfigurationError("there is no server to ask: HermesAgentLoop(server, ...), or give a cassette")
+        ids = self.ids if tape is None else lambda kind: tape.id(kind) or self.ids(kind)
+        task_id, run_id = self.task_id or ids("task"), ids("run")
+        opening = {
+            "started_at": self.clock.utc().isoformat(), "task_id": task_id, "task": how.task, "attempt": how.attempt,
+            "origin": origin or how.origin, "messages": tuple(history), "meta": how.meta or {},
+            **self._conditions(how.stream, (tape and tape.describe()) or base.describe(server)),
+        }  # fmt: skip
+        run = Run(
+            run_id, self.clock, opening=opening, journal=self._journal(run_id, how), times=tape.times if tape else None,
+            observers=[observer for observer in (tape and tape.observe, how.on_event) if observer],
+        )  # fmt: skip
+        steering = Steering()
+        partners = Partners(
+            run=run, server=server, setting=self._setting(run, task_id, how.state), steering=steering,
+            new_id=lambda: ids("call"), recorded=tape.answered if tape else None, stream=how.stream,
+        )  # fmt: skip
+        return LiveRun(run, steering, self._conducted(history, partners, how, tape))
 
-        serial = {tool.name for tool in self.toolbox if tool.serial}
-        return await run.answer_all(reply.calls, one, at_once=self.max_parallel_calls, serial=serial)
+    async def _conducted(self, history: list[Message], partners: Partners, how: How, tape: Tape | None) -> AgentResult:
+        run = partners.run
 
-    async def _ending(self, run: Run, reply: Reply, results: list[ToolResult]) -> Ending | None:
-        """How the run ends after this turn; None when it goes on."""
-        if not reply.calls:
-            return endings.last_word(reply), None
-        if self.on_tool_error == "raise":
-            for result in results:
-                if result.error:
-                    return "tool_error", endings.tool_failure(result.error, result.value)
-        if any(result.call.name == self.toolbox.finish and not result.error for result in results):
-            return "stopped", None
-        if self.stop_when is not None:
-            stop = self.stop_when(run.result().turns[-1])
-            if await stop if inspect.isawaitable(stop) else stop:
-                return "stopped", None
-        return None
+        async def turns() -> Ending:
+            run.begin(versions=await versions())
+            return await Turns(self, history, partners).take()
 
-    def _history(self, input: str | list[Message], after: AgentResult | None, in_place: bool) -> list[Message]:
-        if in_place:
-            if not isinstance(input, list) or after is not None:
-                raise ConfigurationError("in_place=True appends to a list of messages: give it one, and no `after`")
-            chat.lead_in(input, self.system)
-            return input
-        if after is None:
-            return chat.conversation(input, system=self.system)
-        return chat.conversation([*after.messages, *chat.conversation(input)], system=self.system)
+        try:
+            await run.conduct(
+                turns(), state=lambda: base.managed_state(partners.server), seconds=self.limits.seconds,
+                after=tape.finish if tape else None,
+            )  # fmt: skip
+        finally:
+            result = self.last_result = _result(run, history if how.in_place else None)
+        return result
 
-    def _conditions(self, stream: bool) -> dict[str, Any]:
+    def _journal(self, run_id: str, how: How) -> Journal | None:
+        path = self.journal if how.journal is ... else how.journal
+        return None if path is None else Journal(journal_path(path, run_id), Redactor(self._secrets()))
+
+    def _tape(self, history: list[Message], how: How) -> Tape | None:
+        cassette = self.cassette if how.cassette is ... else how.cassette
+        if cassette is None:
+            return None
+        sampling = self._conditions(how.stream, {})["sampling"]
+        return cassette.tape(
+            messages=history, task=how.task, attempt=how.attempt, server=self.server, sampling=sampling,
+            toolbox_schemas=self.toolbox.schemas, secrets=self._secrets(), environ=os.environ,
+        )  # fmt: skip
+
+    def _secrets(self) -> frozenset[str | Secret]:
+        return known_secrets(os.environ) | base.secrets_of(self.server)
+
+    def _setting(self, run: Run, task_id: str, state: Any) -> Setting:
+        return Setting(
+            toolbox=self.toolbox, task_id=task_id, state={} if state is None else state, now=run.now,
+            before_call=self.before_call, timeout=self.tool_timeout,
+        )  # fmt: skip
+
+    def _conditions(self, stream: bool, server: dict[str, Any]) -> dict[str, Any]:
         """What RunStarted records of the configuration."""
+        used = {name: value for name, value in asdict(self.limits).items() if value is not None}
         return {
-            "server": base.describe(self.server),
+            "server": server,
             "sampling": {
                 "temperature": self.temperature,
                 "max_tokens": self.max_tokens,
@@ -293,30 +288,11 @@ class HermesAgentLoop:
             },
             "tools": tuple(self.toolbox.schemas),
             "toolbox_hash": self.toolbox.hash,
-            "limits": {"max_turns": self.max_turns, "tool_timeout": self.tool_timeout},
+            "limits": {"max_turns": self.max_turns, "tool_timeout": self.tool_timeout, **used},
         }
 
     def __repr__(self) -> str:
         return f"HermesAgentLoop({self.server!r}, {self.toolbox!r})"
-
-
-NEW_CALL = (
-    "HermesAgentLoop takes the tools themselves: HermesAgentLoop(server, tools=[add, search], max_turns=30). "
-    "A registry of your own goes in by keywords: HermesAgentLoop(server, tool_schemas=schemas, "
-    "valid_tool_names=names, handler=handle_function_call)."
-)
-
-
-def _looks_like_schemas(tools: Any) -> bool:
-    return isinstance(tools, list | tuple) and bool(tools) and isinstance(tools[0], dict)
-
-
-def _toolbox(tools: Any, schemas: Any, names: set[str] | None, handler: Callable[..., Any] | None) -> Toolbox:
-    if schemas is None and handler is None:
-        return tools if isinstance(tools, Toolbox) else Toolbox(tools or ())
-    if tools is not None or schemas is None or handler is None:
-        raise ConfigurationError(f"give either tools, or tool_schemas and handler together. {NEW_CALL}")
-    return Toolbox.from_schemas(schemas, handler, valid_names=names)
 
 
 def _at_least(name: str, value: int, least: int) -> int:
@@ -325,15 +301,10 @@ def _at_least(name: str, value: int, least: int) -> int:
     return value
 
 
-def _listener(run: Run, turn: int) -> Listener:
-    def piece(one: Piece) -> None:
-        run.emit(Delta, turn=turn, part=one.part, index=one.index, id=one.id, name=one.name, text=one.text)
-
-    return Listener(piece=piece, partial=lambda reply: run.emit(Replied, turn=turn, reply=reply))
-
-
-def _follow_up(after: AgentResult | None) -> Origin | None:
-    return None if after is None else Origin(kind="follow_up", run_id=after.run_id, turn=after.turns_used)
+def _limits(given: Limits | None) -> Limits:
+    if given is not None and not isinstance(given, Limits):
+        raise ConfigurationError(f"limits=Limits(seconds=60, ...) says how much a run may use; {given!r:.80} does not")
+    return given or NO_LIMITS
 
 
 def _result(run: Run, in_place: list[Message] | None) -> AgentResult:

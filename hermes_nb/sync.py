@@ -6,12 +6,15 @@ import asyncio
 import atexit
 import contextvars
 import importlib
+import signal
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Coroutine
-from concurrent.futures import Future
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -36,7 +39,7 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
         KeyboardInterrupt: after the coroutine was cancelled and had its time to clean up.
         BaseException: whatever the coroutine raises.
     """
-    private = _private_loop()
+    private = private_loop()
     if threading.current_thread() is private.thread:
         coroutine.close()
         raise ConfigurationError("a run that is waited for cannot wait for another: use `await loop.run(...)` here")
@@ -59,35 +62,63 @@ class PrivateLoop:
 
         def begin() -> None:
             task = self.loop.create_task(coroutine, context=context)
-            task.add_done_callback(lambda task: _hand_over(task, outcome))
+            task.add_done_callback(lambda task: hand_over(task, outcome))
             begun.set_result(task)
 
-        self.loop.call_soon_threadsafe(begin)
+        def end() -> None:
+            if begun.done():
+                begun.result().cancel()
+            else:  # The interrupt was quicker than we.
+                coroutine.close()
+                outcome.cancel()
+
         try:
-            return _patiently(outcome)
+            self.loop.call_soon_threadsafe(begin)
+            return patiently(outcome)
         except KeyboardInterrupt:
-            self.loop.call_soon_threadsafe(begun.result().cancel)
-            _quietly(outcome)
+            self.loop.call_soon_threadsafe(end)
+            quietly(outcome)
             raise
 
     def close(self) -> None:
         """Close what the loop holds open (clients among it), and end its thread."""
         if self.thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self.loop.shutdown_asyncgens(), self.loop).result(CLEAN_UP_SECONDS)
+            ended = asyncio.run_coroutine_threadsafe(self._end_all(), self.loop)
+            with suppress(NotYet):
+                ended.result(CLEAN_UP_SECONDS)
             self.loop.call_soon_threadsafe(self.loop.stop)
             self.thread.join(CLEAN_UP_SECONDS)
         if not self.loop.is_running():
             self.loop.close()
 
+    async def _end_all(self) -> None:
+        """Interrupt the runs that still go on, and let them record that."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=CLEAN_UP_SECONDS / 2)
+        await self.loop.shutdown_asyncgens()
+
 
 @cache
-def _private_loop() -> PrivateLoop:
+def private_loop() -> PrivateLoop:
+    """The one of this process."""
     private = PrivateLoop()
     atexit.register(private.close)
     return private
 
 
-def _hand_over(task: asyncio.Task[T], outcome: Future[T]) -> None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs on this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def hand_over(task: asyncio.Task[T], outcome: Future[T]) -> None:
+    """Give the future what came of a task that is over."""
     if task.cancelled():
         outcome.set_exception(asyncio.CancelledError())
     elif error := task.exception():
@@ -96,18 +127,47 @@ def _hand_over(task: asyncio.Task[T], outcome: Future[T]) -> None:
         outcome.set_result(task.result())
 
 
-def _patiently(outcome: Future[T]) -> T:
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt, also where an event loop is running here. Its own way, in a cell that awaits
+    and under `asyncio.run`, is to tell the loop: which hears nothing, for we are waiting on its thread."""
+    told = signal.getsignal(signal.SIGINT)
+    if running_loop() is None or not callable(told) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, told)
+
+
+@_interruptible()
+def patiently(outcome: Future[T], timeout: float | None = None) -> T:
+    """Wait for the future, looking up now and then, so that Ctrl-C is seen everywhere.
+
+    Raises:
+        TimeoutError: it has no outcome after `timeout` seconds.
+        BaseException: that is its outcome.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
     while True:
+        left = LOOK_SECONDS if end is None else min(LOOK_SECONDS, end - time.monotonic())
         try:
-            return outcome.result(LOOK_SECONDS)
+            return outcome.result(max(left, 0.0))
         except NotYet:
             if outcome.done():
                 return outcome.result()  # The coroutine's own TimeoutError.
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"not over after {timeout:g} s") from None
 
 
-def _quietly(outcome: Future[Any]) -> None:
+def quietly(outcome: Future[Any]) -> None:
+    """Wait until an interrupted future has recorded itself, for a bounded time."""
     try:
         outcome.exception(CLEAN_UP_SECONDS)
+    except CancelledError:
+        pass
     except NotYet:
         warnings.warn(f"the run did not end within {CLEAN_UP_SECONDS:g} s of its interrupt", stacklevel=3)
 
@@ -117,9 +177,10 @@ def allow_nested_loops() -> None:
 
     Nothing of ours needs it: `await loop.run(...)` and `loop.run_sync(...)` work without. It patches asyncio for the
     whole kernel, and then these break: loops nested in parallel end in reverse order, the first waiting for the last;
-    an interrupted `run_until_complete` leaves its coroutine running behind your later cells; `asyncio.Runner` and
-    uvloop cannot be patched; and with nest-asyncio on Python 3.14 the current task is lost, which breaks timeouts and
-    the openai client. It uses nest-asyncio2 where that is installed, else nest-asyncio.
+    an interrupted `run_until_complete` leaves its coroutine running behind your later cells, and an interrupted
+    `asyncio.run` may never return; `asyncio.Runner` and uvloop cannot be patched; and with nest-asyncio on Python 3.14
+    the current task is lost, which breaks timeouts and the openai client. It uses nest-asyncio2 where that is
+    installed, else nest-asyncio.
 
     Raises:
         MissingDependency: neither is installed.

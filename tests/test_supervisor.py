@@ -11,8 +11,10 @@ import pytest
 
 from hermes_nb.clocks import StillClock
 from hermes_nb.events import CallFinished, Event, Replied, RunStarted, TurnStarted
+from hermes_nb.heartbeat import heartbeat
 from hermes_nb.records import Reply, ToolCall, ToolResult
-from hermes_nb.supervisor import Run, heartbeat
+from hermes_nb.supervisor import Run
+from hermes_nb.together import answer_all
 
 CALLS = [ToolCall(name=name, id=f"c{index}", turn=1, index=index) for index, name in enumerate("abscd")]
 
@@ -43,7 +45,7 @@ async def test_calls_run_together_and_results_keep_call_order() -> None:
             released.set()
         order.append(name)
 
-    results = await run.answer_all(CALLS, answering(act), at_once=8, serial=())
+    results = await answer_all(run, CALLS, answering(act), at_once=8, serial=())
     assert [result.content for result in results] == list("abscd")
     assert order[-1] == "a"
 
@@ -59,10 +61,10 @@ async def test_no_more_than_at_once_run_together() -> None:
         await asyncio.sleep(0)
         running -= 1
 
-    await begun().answer_all(CALLS, answering(act), at_once=2, serial=())
+    await answer_all(begun(), CALLS, answering(act), at_once=2, serial=())
     assert most == 2
     most = 0
-    await begun().answer_all(CALLS, answering(act), at_once=1, serial=())
+    await answer_all(begun(), CALLS, answering(act), at_once=1, serial=())
     assert most == 1
 
 
@@ -75,7 +77,7 @@ async def test_a_serial_tool_is_a_barrier() -> None:
         await asyncio.sleep(0)
         log.append(f"-{name}")
 
-    await begun().answer_all(CALLS, answering(act), at_once=8, serial={"s"})
+    await answer_all(begun(), CALLS, answering(act), at_once=8, serial={"s"})
     at = log.index
     assert max(at("-a"), at("-b")) < at("+s") < at("-s") < min(at("+c"), at("+d"))
     assert at("+b") < at("-a")
@@ -89,7 +91,7 @@ async def test_L15_cancelling_answers_every_open_call() -> None:
             entered.set()
             await asyncio.Event().wait()
 
-    task = asyncio.ensure_future(run.answer_all(CALLS, answering(act), at_once=8, serial={"s"}))
+    task = asyncio.ensure_future(answer_all(run, CALLS, answering(act), at_once=8, serial={"s"}))
     await entered.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -116,7 +118,7 @@ async def test_F43_a_second_cancel_during_the_clean_up_loses_no_answer() -> None
             for _ in range(20):
                 await asyncio.sleep(0)
 
-    task = asyncio.ensure_future(run.answer_all(CALLS, answering(act), at_once=8, serial=()))
+    task = asyncio.ensure_future(answer_all(run, CALLS, answering(act), at_once=8, serial=()))
     await entered.wait()
     task.cancel()
     await cleaning.wait()
@@ -136,7 +138,7 @@ async def test_what_a_gate_raises_ends_the_others_and_every_call_is_answered() -
         await asyncio.Event().wait()
 
     with pytest.raises(LookupError):
-        await run.answer_all(CALLS, answering(act), at_once=8, serial=())
+        await answer_all(run, CALLS, answering(act), at_once=8, serial=())
     assert len(run.result().results) == 5
 
 
@@ -158,7 +160,7 @@ async def test_an_observer_that_fails_is_told_no_more_and_the_run_goes_on() -> N
 async def test_events_are_numbered_without_gaps_and_say_whose_they_are() -> None:
     seen: list[Event] = []
     run = begun(observers=[seen.append])
-    await run.answer_all(CALLS, answering(lambda name: asyncio.sleep(0)), at_once=8, serial=())
+    await answer_all(run, CALLS, answering(lambda name: asyncio.sleep(0)), at_once=8, serial=())
     assert [event.seq for event in seen] == list(range(len(seen)))
     assert {event.run_id for event in seen} == {"r"}
     assert sum(isinstance(event, CallFinished) for event in seen) == 5

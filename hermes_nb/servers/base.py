@@ -39,18 +39,20 @@ class Completion(dict[str, Any]):
 
     `status` is the HTTP status, `request_id` the server's name for the exchange, `retries` the number of requests
     beyond the first, `waited` the seconds before it was sent, spent behind other requests of the same server object.
+    `times` holds what a recording says of the Reply's times (`seconds`, `first_token_at`), in place of those measured.
     """
 
-    __slots__ = ("request_id", "retries", "status", "waited")
+    __slots__ = ("request_id", "retries", "status", "times", "waited")
 
     def __init__(
-        self, body: Mapping[str, Any], *, status: int = 200, request_id: str | None = None, retries: int = 0
+        self, body: Mapping[str, Any], *, status: int | None = 200, request_id: str | None = None, retries: int = 0
     ) -> None:
         super().__init__(body)
         self.status = status
         self.request_id = request_id
         self.retries = retries
         self.waited = 0.0
+        self.times: Mapping[str, float | None] = {}
 
 
 def completion(content: bytes, *, headers: Mapping[str, str], status: int, retries: int, server: Any) -> Completion:
@@ -138,7 +140,7 @@ def _heard(hearing: Hearing) -> dict[str, Any]:
     if not isinstance(stream, Stream):
         return body
     answer = Completion(body, **stream.travel)
-    answer.waited = stream.waited
+    answer.waited, answer.times = stream.waited, stream.times
     return answer
 
 
@@ -147,8 +149,8 @@ def _read(
 ) -> Reply:
     travel = _travel(answer)
     try:
-        waited = answer.waited if isinstance(answer, Completion) else 0.0
-        took: dict[str, Any] = {"seconds": max(0.0, now() - began - waited), "waited": waited, **more}
+        waited, times = (answer.waited, answer.times) if isinstance(answer, Completion) else (0.0, {})
+        took: dict[str, Any] = {"seconds": max(0.0, now() - began - waited), "waited": waited, **more, **times}
         split = getattr(server, "split_think", False)
         return reply_from(answer, **how, **took, **travel, split_think=split)
     except ServerError as failure:

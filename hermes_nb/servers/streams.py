@@ -14,19 +14,23 @@ from hermes_nb.records import Reply
 from hermes_nb.replies import as_plain
 from hermes_nb.servers.assemble import Assembly, Piece
 
+AFTER_THE_END = "after the reply was whole: "
+"""How the problem begins of a stream that was cut when all of the reply was there."""
+
 
 class Stream:
     """A streamed completion: an async iterator of its chunks, dicts as the server sent them.
 
-    The attributes say how it travelled, from the first chunk on: `status`, `request_id`, `retries` and `waited` as of a
-    `Completion`, and `done`, whether the server said that this is all.
+    The attributes say how it travelled, from the first chunk on: `status`, `request_id`, `retries`, `waited` and
+    `times` as of a `Completion`, and `done`, whether the server said that this is all.
     """
 
     def __init__(self, chunks: Callable[[Stream], AsyncGenerator[dict[str, Any], None]]) -> None:
-        self.status = 200
+        self.status: int | None = 200
         self.request_id: str | None = None
         self.retries = 0
         self.waited = 0.0
+        self.times: Mapping[str, float | None] = {}
         self.done = False
         self._chunks = chunks(self)
 
@@ -83,7 +87,7 @@ class Hearing:
         except ServerError as failure:
             if failure.error.type not in failures.SILENCES or not self._assembly.finished:
                 raise
-            self.problems = (f"after the reply was whole: {failure.error.message}",)
+            self.problems = (f"{AFTER_THE_END}{failure.error.message}",)
         finally:
             await _close(self.stream)
         if not self._assembly.finished and not getattr(self.stream, "done", False):

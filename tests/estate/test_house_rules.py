@@ -13,10 +13,13 @@ LONGEST_ROOM = 350
 LONGEST_FUNCTION = 45
 
 DOORWAYS = {
-    "journal.py": "a journal's files",
+    "journal/lines.py": "what people put into an event, and its repr",
     "servers/base.py": "a server's failures",
     "supervisor.py": "observers",
     "tools/dispatch.py": "a tool's failures",
+    "tools/work.py": "a tool's failures, on the event loop",
+    "tools/watch.py": "what is thrown into a tool is passed on to it",
+    "tools/parcels.py": "what a tool raises in a process of its own, and what cannot be packed for one",
     "tools/threads.py": "what a thread raised is carried to the loop, not handled",
 }
 """The rooms that may catch every exception, and whose."""

@@ -1,75 +1,50 @@
-"""A real IPython kernel, driven the way JupyterLab drives it."""
+"""A real IPython kernel, and how soon its cells ended when they were interrupted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager, start_new_kernel
+from jupyter_client.manager import start_new_kernel
 
-PATIENCE = 60.0
+from tests.kernel.driving import PATIENCE, Bell, Kernel
 
-
-@dataclass
-class Cell:
-    """What came of a cell."""
-
-    printed: str = ""
-    shown: list[dict[str, Any]] = field(default_factory=list)
-    error: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.error is None
-
-
-class Kernel:
-    """A kernel to run cells in, and to interrupt."""
-
-    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
-        self.manager = manager
-        self.client = client
-
-    def run(self, code: str, *, on_print: Callable[[str], None] = lambda text: None) -> Cell:
-        """Run a cell to its end; `on_print` is told what it prints, as it prints."""
-        sent = self.client.execute(code)
-        cell = Cell()
-        while True:
-            message = self.client.get_iopub_msg(timeout=PATIENCE)
-            if message["parent_header"].get("msg_id") != sent:
-                continue
-            content = message["content"]
-            match message["msg_type"]:
-                case "stream":
-                    cell.printed += content["text"]
-                    on_print(content["text"])
-                case "display_data" | "execute_result":
-                    cell.shown.append(content["data"])
-                case "error":
-                    cell.error = f"{content['ename']}: {content['evalue']}"
-                case "status" if content["execution_state"] == "idle":
-                    self.client.get_shell_msg(timeout=PATIENCE)
-                    return cell
-
-    def interrupt_when_ready(self, code: str) -> Cell:
-        """Run a cell and interrupt it when it prints `ready`."""
-
-        def told(text: str) -> None:
-            if "ready" in text:
-                self.manager.interrupt_kernel()
-
-        return self.run(code, on_print=told)
+measured_key = pytest.StashKey[list[tuple[str, float]]]()
 
 
 @pytest.fixture(scope="session")
-def kernel() -> Iterator[Kernel]:
+def kernel(pytestconfig: pytest.Config) -> Iterator[Kernel]:
     """One kernel for all tests; each uses names of its own."""
-    manager, client = start_new_kernel(startup_timeout=PATIENCE)
+    manager, client = start_new_kernel(startup_timeout=PATIENCE, extra_arguments=["--HistoryManager.enabled=False"])
+    made = Kernel(manager, client)
+    pytestconfig.stash[measured_key] = made.measured
     try:
-        yield Kernel(manager, client)
+        yield made
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def bell() -> Iterator[Bell]:
+    """Rung by code elsewhere, which has `bell.code` before it."""
+    with Bell() as made:
+        yield made
+
+
+@pytest.fixture
+def nothing_left(kernel: Kernel) -> Iterator[None]:
+    """Looks, after the test, that the kernel is as it was."""
+    kernel.watch()
+    yield
+    assert kernel.left() == []
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say how soon the interrupted cells ended, where much is asked for (-v)."""
+    measured = config.stash.get(measured_key, [])
+    if measured and terminalreporter.verbosity > 0:
+        terminalreporter.section("seconds from an interrupt to the end of the cell")
+        for what, seconds in measured:
+            terminalreporter.write_line(f"{seconds:6.2f}  {what}")

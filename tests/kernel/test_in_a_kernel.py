@@ -9,7 +9,7 @@ import pytest
 Kernel = Any  # tests/kernel/conftest.py makes it
 
 SETUP = """
-import asyncio, threading, time
+import asyncio, sys, threading, time
 import hermes_nb as hn
 from hermes_nb.servers.scripted import call
 
@@ -106,10 +106,10 @@ def test_an_interrupt_ends_a_silent_model_call_and_the_next_cell_works(ready: Ke
 
 def test_an_interrupt_ends_a_run_whose_tool_blocks_its_thread(ready: Kernel) -> None:
     cell = ready.interrupt_when_ready("""
-let_go = threading.Event()
+let_go, screen = threading.Event(), sys.stdout
 
 def hang() -> str:
-    print("ready", flush=True)
+    print("ready", file=screen, flush=True)
     let_go.wait()
     return "late"
 

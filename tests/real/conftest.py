@@ -24,12 +24,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with `recording` runs for every recorded tool loop, one with `exchanges_of` for every recording with an
-    answer in one piece, one with `transcript` for every transcript."""
+    """A test with `wire` runs for every recording, one with `recording` for every recorded tool loop, one with
+    `exchanges_of` for every recording with an answer in one piece, one with `transcript` for every transcript."""
     if "recording" in metafunc.fixturenames:
         _parametrize(metafunc, "recording", _tool_loops())
     if "exchanges_of" in metafunc.fixturenames:
         _parametrize(metafunc, "exchanges_of", _in_one_piece())
+    if "wire" in metafunc.fixturenames:
+        _parametrize(metafunc, "wire", _files("wire"))
     if "stream" in metafunc.fixturenames:
         _parametrize(metafunc, "stream", [path for path in _files("wire") if b'"sse":' in path.read_bytes()])
     if "transcript" in metafunc.fixturenames:

@@ -81,7 +81,7 @@ def read(path: Path) -> list[Exchange]:
 
 
 def _exchange(number: int, request: dict[str, Any], answer: dict[str, Any]) -> Exchange:
-    body = json.dumps(answer["json"]) if "json" in answer else answer.get("text") or ""
+    body = json.dumps(answer["json"]) if "json" in answer else answer.get("sse") or answer.get("text") or ""
     return Exchange(number, request.get("json") or {}, answer["status"], answer.get("headers") or {}, body.encode())
 
 

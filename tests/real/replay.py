@@ -67,18 +67,18 @@ def recorded_answer(asked: Exchange, later: Exchange, index: int) -> Any:
     return found[0].get("content") if found else NOT_RECORDED
 
 
-async def play(chain: Chain) -> Played:
-    """Play the conversation, each further message of its user by a follow-up run."""
+async def play(chain: Chain, **how: Any) -> Played:
+    """Play the conversation, each further message of its user by a follow-up run; `how` is for the loop."""
     server = ScriptedServer(list(_script(chain)))
     async with server.serve() as base_url:
         model = OpenAIServer(str(chain[0].request.get("model")), base_url=base_url, api_key="none", max_retries=0)
         try:
-            return Played(requests=server.requests, results=[result async for result in _runs(chain, model)])
+            return Played(requests=server.requests, results=[result async for result in runs(chain, model, **how)])
         finally:
             await model.close()
 
 
-async def _runs(chain: Chain, model: OpenAIServer) -> AsyncIterator[AgentResult]:
+async def runs(chain: Chain, model: OpenAIServer | None, **how: Any) -> AsyncIterator[AgentResult]:
     """The runs that the conversation takes, one after the other."""
     given: list[Message] = chain[0].messages
     after: AgentResult | None = None
@@ -86,7 +86,7 @@ async def _runs(chain: Chain, model: OpenAIServer) -> AsyncIterator[AgentResult]
     while start < len(chain):
         part = Part(chain, start)
         part_in_it = {"before_call": part.take_note, "stop_when": part.is_over}
-        loop = HermesAgentLoop(model, part.tools(), temperature=None, **part_in_it)
+        loop = HermesAgentLoop(model, part.tools(), temperature=None, **part_in_it, **how)
         after = await loop.run(given, after=after)
         yield after
         start += after.turns_used

@@ -19,13 +19,15 @@ from hermes_nb.messages import Message
 from hermes_nb.records import Reply, RunError
 from hermes_nb.servers import base, sse
 from hermes_nb.servers.base import Completion
+from hermes_nb.servers.scripted import strict as strictness
 from hermes_nb.servers.scripted import wire
+from hermes_nb.servers.scripted.faults import Faults
 from hermes_nb.servers.scripted.listener import Received, listen
-from hermes_nb.servers.scripted.script import Request, Scripted, call, scripted
+from hermes_nb.servers.scripted.script import Request, Scripted, call, first_parameter, listed, scripted
 from hermes_nb.servers.scripted.wire import Answer
 from hermes_nb.servers.streams import Stream
 
-__all__ = ["Request", "Scripted", "ScriptedServer", "call"]
+__all__ = ["Faults", "Request", "Scripted", "ScriptedServer", "call"]
 
 
 class ScriptedServer:
@@ -42,6 +44,11 @@ class ScriptedServer:
 
     `about` is what GET /models says of the model besides its name, as {"max_model_len": 32768}.
 
+    `strict=True` makes it the double for "is this history sendable?": a request that a strict server would refuse is
+    refused with a 400, in OpenAI's words (see `strict.complaint`), kept in `requests`, and uses up no reply. A loop
+    that gets through its script with such a server has sent no unanswered call, no orphaned answer and no id twice. As
+    an object it is given the history as the loop keeps it; what an OpenAIServer mends on the way, it refuses.
+
     Raises:
         ConfigurationError: the script holds something that is no reply.
     """
@@ -52,15 +59,18 @@ class ScriptedServer:
         *,
         model: str = "scripted",
         about: Mapping[str, Any] | None = None,
+        strict: bool = False,
     ) -> None:
         self.model = model
         self.about = dict(about or {})
+        self.strict = strict
         self.requests: list[Request] = []
         self._serving: AsyncExitStack | None = None
         self._numbers = itertools.count(1)
+        self._places = itertools.count()
         self._function = script if callable(script) else None
-        self._wants_request = callable(script) and _first_parameter(script) == "request"
-        self._replies = () if callable(script) else tuple(scripted(reply) for reply in _listed(script))
+        self._wants_request = callable(script) and first_parameter(script) == "request"
+        self._replies = () if callable(script) else tuple(scripted(reply) for reply in listed(script))
 
     async def chat_completion(self, **request: Any) -> Completion:
         """Answer from the script, with the very bytes that would go over a socket.
@@ -157,11 +167,13 @@ class ScriptedServer:
     async def _next(self, request: Request) -> tuple[Scripted, int]:
         number = next(self._numbers)
         self.requests.append(request)
+        if self.strict and (refused := strictness.fault(request)):
+            return Scripted(status=400, body=refused.body()), number
         if self._function is not None:
             given = request if self._wants_request else request["messages"]
             return scripted(await base.called(_said_by, self._function, _copied(given))), number
-        if number <= len(self._replies):
-            return self._replies[number - 1], number
+        if (place := next(self._places)) < len(self._replies):
+            return self._replies[place], number
         return self._ended(request, number), number
 
     def _ended(self, request: Request, number: int) -> Scripted:
@@ -181,18 +193,8 @@ async def _sent(answer: Answer) -> AsyncGenerator[bytes, None]:
         yield piece
 
 
-def _listed(script: Any) -> Iterable[Any]:
-    if isinstance(script, str | bytes | Mapping | Scripted) or not isinstance(script, Iterable):
-        raise ConfigurationError(f"a script is a list, such as ['Hello'], or a function; got {script!r:.80}")
-    return script
-
-
 def _copied(value: Any) -> Any:
     return codec.loads(codec.dumps(value, default=repr))
-
-
-def _first_parameter(function: Callable[..., Any]) -> str | None:
-    return next(iter(inspect.signature(function).parameters), None)
 
 
 async def _said_by(function: Callable[..., Any], given: Any) -> Scripted:

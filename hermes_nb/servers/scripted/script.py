@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -98,3 +99,19 @@ def scripted(reply: Any) -> Scripted:
         "a script holds text, call(...), lists of calls, messages, bodies, exceptions and Scripted(...); "
         f"it cannot hold {reply!r:.80}"
     )
+
+
+def listed(script: Any) -> Iterable[Any]:
+    """The script, which is to be a list of replies.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if isinstance(script, str | bytes | Mapping | Scripted) or not isinstance(script, Iterable):
+        raise ConfigurationError(f"a script is a list, such as ['Hello'], or a function; got {script!r:.80}")
+    return script
+
+
+def first_parameter(function: Callable[..., Any]) -> str | None:
+    """The name of what the function is given."""
+    return next(iter(inspect.signature(function).parameters), None)

@@ -1,0 +1,47 @@
+"""Keeping a run's journal: brought to the disk off the event loop, and given up rather than the run."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from pathlib import Path
+from typing import Any
+
+from hermes_nb.keeping import Keeper
+
+
+class SlowFile:
+    """A journal that is asked to sync before it is closed, and comes to it when it is; its close waits for `after`."""
+
+    def __init__(self, after: threading.Event | None = None) -> None:
+        self.path = Path("slow.jsonl")
+        self.syncing, self.closed = threading.Event(), threading.Event()
+        self.after = after
+
+    def write(self, event: Any) -> None:
+        pass
+
+    def sync(self) -> None:
+        self.syncing.set()
+        self.closed.wait()
+        raise OSError(errno.EBADF, "the journal is closed")
+
+    def close(self) -> None:
+        self.closed.set()
+        if self.after is not None:
+            self.after.wait(5)
+
+
+async def test_a_sync_that_comes_to_a_file_that_was_closed_is_no_loss() -> None:
+    other = SlowFile()
+    one = SlowFile(after=other.syncing)  # Which is asked to sync only when the event loop has learned of this one's.
+    keeper, another = Keeper(one), Keeper(other)  # type: ignore[arg-type]
+    keeper.write(None)  # type: ignore[arg-type]
+    await asyncio.to_thread(one.syncing.wait)
+    another.write(None)  # type: ignore[arg-type]
+
+    await keeper.close()
+    await another.close()
+
+    assert keeper.error is None
