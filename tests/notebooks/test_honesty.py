@@ -27,6 +27,7 @@ LONGEST_CELL = 12
 METADATA = {"kernelspec", "language_info"}
 TAGS = {"nbval-ignore-output", "raises-exception"}
 PATH = re.compile(r"(?<![\w.:/])(?:/(?:home|root|work|opt|tmp|usr|var|mnt|Users)/|[A-Z]:\\)\w[\w./\\-]*")
+LINK = re.compile(r"\]\(([^)#\s]+)")
 PASSING = re.compile(r"\b(?:at 0x[0-9a-f]{6,}|127\.0\.0\.1:\d+)")
 
 
@@ -88,6 +89,14 @@ def text_faults(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
 def test_a_saved_notebook_is_honest(path: Path) -> None:
     assert faults(nbformat.read(path, as_version=4)) == []
+
+
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
+def test_every_link_in_a_notebook_leads_somewhere(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    targets = {target for cell in cells if cell.cell_type == "markdown" for target in LINK.findall(cell.source)}
+
+    assert {target for target in targets if "://" not in target and not (path.parent / target).exists()} == set()
 
 
 def test_the_first_notebook_is_compared_as_a_whole() -> None:
