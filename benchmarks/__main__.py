@@ -9,40 +9,52 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import peers, table
-from benchmarks.experiments import EXPERIMENTS, Round
+from benchmarks.experiments import EXPERIMENTS, ROOT, Round
 from benchmarks.stub import stub_server
 
+SOAK = "soak"
 SHARED = tuple(dict.fromkeys(row.experiment for row in table.SHARED_ROWS))
 
 
 def main(arguments: list[str]) -> int:
-    """Measure what was asked for and print the table; 1 if a system failed. A goal that is missed is no failure."""
-    plan: dict[str, Sequence[str]]
-    draw: Callable[[dict[str, list[Round]]], str]
+    """Measure what was asked for and print it; 1 if a system or the soak failed. A goal that is missed is no failure."""
     if arguments[:1] == ["peers"]:
         asked = _read("python -m benchmarks peers", arguments[1:], [*SHARED, *peers.PEERS], rounds=1)
         wanted = [name for name in peers.PEERS if name in asked.names] or list(peers.PEERS)
         systems = ["bare", "ours", *_installed(wanted)]
-        plan = dict.fromkeys([name for name in SHARED if name in asked.names] or SHARED, systems)
-        draw = partial(table.side_by_side, systems=systems)
-    else:
-        asked = _read("python -m benchmarks", arguments, list(EXPERIMENTS), rounds=3)
-        plan = {name: EXPERIMENTS[name].systems for name in asked.names or EXPERIMENTS}
-        draw = table.goals
+        shared = dict.fromkeys([name for name in SHARED if name in asked.names] or SHARED, systems)
+        return _tabled(shared, partial(table.side_by_side, systems=systems), asked)
+    asked = _read("python -m benchmarks", arguments, [*EXPERIMENTS, SOAK], rounds=3)
+    wanted = asked.names or [*EXPERIMENTS, SOAK]
+    plan = {name: EXPERIMENTS[name].systems for name in wanted if name != SOAK}
+    failed = _tabled(plan, table.goals, asked) if plan else 0
+    return (_soaked(asked) if SOAK in wanted else 0) or failed
+
+
+def _tabled(
+    plan: Mapping[str, Sequence[str]], draw: Callable[[dict[str, list[Round]]], str], asked: argparse.Namespace
+) -> int:
     print(_circumstances(asked.rounds), flush=True)
     began = time.perf_counter()
     measured = _measured(plan, asked.rounds)
     found = table.troubles(measured)
-    print("\n".join([draw(measured), "", *found, f"{time.perf_counter() - began:.0f} s; {_load()}"]))
+    print("\n".join([draw(measured), "", *found, f"{time.perf_counter() - began:.0f} s; {_load()}"]), flush=True)
     if asked.json:
         asked.json.write_text(json.dumps(measured, indent=1) + "\n")
     return 1 if any(" failed at " in trouble for trouble in found) else 0
+
+
+def _soaked(asked: argparse.Namespace) -> int:
+    """Play the soak, in a process of its own; a smaller one where a single round was asked for."""
+    runs = ["--runs", str(1000 if asked.rounds > 1 else 200)]
+    seed = [] if asked.seed is None else ["--seed", str(asked.seed)]
+    return subprocess.run([sys.executable, "-m", "benchmarks.soak", *runs, *seed], cwd=ROOT, check=False).returncode
 
 
 def _read(command: str, arguments: list[str], names: list[str], rounds: int) -> argparse.Namespace:
@@ -50,6 +62,7 @@ def _read(command: str, arguments: list[str], names: list[str], rounds: int) -> 
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all by default: {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=rounds, help=f"how often all is measured, turn about: {rounds}")
     parser.add_argument("--quick", action="store_const", const=1, dest="rounds", help="one round")
+    parser.add_argument("--seed", type=int, help="of the soak; another each time by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement here")
     asked = parser.parse_args(arguments)
     if unknown := [name for name in asked.names if name not in names]:
@@ -69,7 +82,7 @@ def _installed(names: Sequence[str]) -> list[str]:
     return there
 
 
-def _measured(plan: dict[str, Sequence[str]], rounds: int) -> dict[str, list[Round]]:
+def _measured(plan: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Round]]:
     measured: dict[str, list[Round]] = {name: [] for name in plan}
     with stub_server() as url:
         for number in range(1, rounds + 1):

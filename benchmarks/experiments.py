@@ -65,8 +65,8 @@ def calls(_url: str, systems: Sequence[str]) -> Round:
 
 
 EXPERIMENTS = {
-    "short": Experiment(play(SHORT), ("bare", "floor", "ours")),
-    "wide": Experiment(play(WIDE), ("bare", "floor", "ours")),
+    "short": Experiment(play(SHORT), ("bare", "floor", "ours", "ours, journal")),
+    "wide": Experiment(play(WIDE), ("bare", "floor", "ours", "ours, journal")),
     "long": Experiment(play(LONG), ("bare", "floor", "ours")),
     "many": Experiment(play(MANY), ("bare", "floor", "ours", "floor, aiohttp", "ours, aiohttp")),
     "blocking": Experiment(play(BLOCKING), ("bare", "floor", "ours")),

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
+import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks.task import PACE, SCHEMAS, STREAMED, SYSTEM, TOOLS, add, echo
@@ -58,8 +61,8 @@ def floor(url: str, aiohttp: bool = False) -> Run:
     return _either(listen, partial(_by_hand, ask, ThreadPoolExecutor(256)))
 
 
-def ours(url: str, aiohttp: bool = False) -> Run:
-    """HermesAgentLoop as a reader writes it, everything on."""
+def ours(url: str, aiohttp: bool = False, journals: str | None = None) -> Run:
+    """HermesAgentLoop as a reader writes it, everything on; with `journals`, a folder, every run is journaled there."""
     import hermes_nb
 
     server = hermes_nb.OpenAIServer(model="stub", base_url=url, api_key="none", aiohttp=aiohttp)
@@ -68,7 +71,10 @@ def ours(url: str, aiohttp: bool = False) -> Run:
     async def run(prompt: str) -> Any:
         pieces: list[Any] = []
         streamed = STREAMED in prompt
-        result = await loop.run(prompt, stream=streamed, on_event=pieces.append if streamed else None)
+        path = None if journals is None else Path(journals, f"bench-{uuid.uuid4().hex}.jsonl")
+        result = await loop.run(prompt, stream=streamed, on_event=pieces.append if streamed else None, journal=path)
+        if path is not None:
+            path.unlink()
         assert result.ok, result.error
         assert not result.tool_errors, result.tool_errors
         return result
@@ -82,6 +88,8 @@ SYSTEMS: dict[str, Callable[[str], Run]] = {
     "floor, aiohttp": partial(floor, aiohttp=True),
     "ours": ours,
     "ours, aiohttp": partial(ours, aiohttp=True),
+    "ours, journal": partial(ours, journals=tempfile.gettempdir()),
+    "ours, journal in memory": partial(ours, journals="/dev/shm"),
 }
 
 

@@ -81,7 +81,7 @@ def loads(data: bytes | str) -> Any:
     try:
         return json.loads(data)
     except RecursionError as error:
-        raise ValueError("nested too deeply to read") from error
+        raise ValueError("nested too deeply to read: about a thousand levels are the limit") from error
 
 
 def _may_overflow(raw: bytes) -> bool:
@@ -143,24 +143,26 @@ def outline(record: Any, write: Callable[[Any], Any] | None = None) -> dict[str,
     """`plain` of a record, but that what its fields hold besides records is not copied. `write` says what stands for
     the records in it; their outlines do by default."""
     kind: Any = type(record)
-    values, parts = _parts(kind)
-    return {
-        name: _written(value, write or outline) if holds_records else value
-        for (name, default, holds_records), value in zip(parts, values(record), strict=True)
+    parts, values_of, holding = _parts(kind)
+    told = {
+        name: value
+        for (name, default), value in zip(parts, values_of(record), strict=True)
         if value is not default and value != default
     }
-
-
-_Part: TypeAlias = tuple[str, Any, bool]
+    for name in holding:
+        if name in told:
+            told[name] = _written(told[name], write or outline)
+    return told
 
 
 @cache
-def _parts(kind: Any) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[_Part, ...]]:
-    """What takes the stored values out of a record, and of each its name, its default, and whether it holds records."""
+def _parts(kind: Any) -> tuple[tuple[tuple[str, Any], ...], Callable[[Any], tuple[Any, ...]], tuple[str, ...]]:
+    """The stored fields with their defaults, what takes their values out of a record, and which ones hold records."""
     stored, hints = _stored(kind), get_type_hints(kind)
     names = [field.name for field in stored]
-    values = attrgetter(*names) if len(names) > 1 else lambda record: tuple(getattr(record, name) for name in names)
-    return values, tuple((field.name, field.default, _holds_records(hints[field.name])) for field in stored)
+    values_of = attrgetter(*names) if len(names) > 1 else lambda record: tuple(getattr(record, name) for name in names)
+    holding = tuple(name for name in names if _holds_records(hints[name]))
+    return tuple((field.name, field.default) for field in stored), values_of, holding
 
 
 def _holds_records(hint: Any) -> bool:
@@ -168,9 +170,9 @@ def _holds_records(hint: Any) -> bool:
 
 
 def _written(value: Any, write: Callable[[Any], Any]) -> Any:
-    if isinstance(value, list | tuple):
-        return [_written(item, write) for item in value]
-    return write(value) if is_record(value) else value
+    if hasattr(value, "__dataclass_fields__"):
+        return write(value)
+    return [_written(item, write) for item in value] if isinstance(value, list | tuple) else value
 
 
 def build(kind: type[T], data: Any, unread: dict[str, Any] | None = None) -> T:

@@ -133,8 +133,9 @@ class Redactor:
     def __init__(self, secrets: Iterable[str | Secret] = ()) -> None:
         values = [secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets]
         known = [value for value in values if _worth_hiding(value)]
-        self._finds: tuple[_Find, ...] = (_find_known(known), keys.find) if known else (keys.find,)
-        self._known = _suspect_known(known)
+        forms = {form: value for value in known for form in _forms(value)}
+        self._finds: tuple[_Find, ...] = (_find_known(forms), keys.find) if known else (keys.find,)
+        self._known = _suspect_known(forms)
         self._markers: dict[Secret, str] = {}
         self._lock = threading.Lock()
 
@@ -158,7 +159,7 @@ class Redactor:
         """
         if keys.suspect(encoded) or self._known(encoded.replace("\\", "")):
             return True
-        plain = _unescaped(encoded)
+        plain = _unescaped(encoded) if "%" in encoded or "\\u" in encoded else None
         return plain is not None and (keys.suspect(plain[0]) or self._known(_bare(plain[0])))
 
     def value(self, value: Any) -> Any:
@@ -250,9 +251,8 @@ def _unescaped(piece: str) -> tuple[str, Callable[[int], int]] | None:
     return ("".join(parts), lambda index: index + shifts[bisect_left(starts, index)]) if starts else None
 
 
-def _find_known(values: Iterable[str]) -> _Find:
-    """What finds these exact values, the longest first. The values stay in a closure, out of sight of `vars`."""
-    forms = {form: value for value in values for form in _forms(value)}
+def _find_known(forms: Mapping[str, str]) -> _Find:
+    """What finds exact values in any of their forms, the longest first. They stay in a closure, out of sight of `vars`."""
     ordered = sorted(forms, key=len, reverse=True)
 
     def find(piece: str) -> list[Span]:
@@ -265,11 +265,11 @@ def _find_known(values: Iterable[str]) -> _Find:
     return find
 
 
-def _suspect_known(values: Iterable[str]) -> Callable[[str], bool]:
-    """Whether one of these exact values may be in a bare text. They stay in a closure, too."""
-    forms = {_bare(form) for value in values for form in _forms(value)}
-    quoted = tuple(form for form in forms if "%" in form)
-    usual = tuple(forms - set(quoted))
+def _suspect_known(forms: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of these forms may be in a bare text. They stay in a closure, too."""
+    bare = {_bare(form) for form in forms}
+    quoted = tuple(form for form in bare if "%" in form)
+    usual = tuple(bare - set(quoted))
 
     def suspect(text: str) -> bool:
         for form in usual:
@@ -277,7 +277,7 @@ def _suspect_known(values: Iterable[str]) -> Callable[[str], bool]:
                 return True
         return "%" in text and any(form in text for form in quoted)
 
-    return suspect if forms else lambda text: False
+    return suspect if bare else lambda text: False
 
 
 BARE = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\\": ""}

@@ -365,6 +365,27 @@ def test_one_look_tells_that_ordinary_text_holds_no_secret() -> None:
     assert Redactor().suspects(codec.dumps({"text": KEY}).decode())
 
 
+@pytest.mark.parametrize(
+    ("known", "text"),
+    [
+        ("", "redis://:s3cr:et@h"),
+        ("", "Authorization: Bearer abcdefghij"),
+        ("", "AUTHORIZATION: Bearer abcdefghij"),
+        ("", "x-api-key: 12345-abcde"),
+        ("", "{'api_key': '0123456789abcdef'}"),
+        ("", f"\x01{KEY}"),
+        ("one\nline-1234", "one\nline-1234"),
+        ("one\nline-1234", "".join(f"\\u{ord(letter):04x}" for letter in "one\nline-1234")),
+        ('say "it"-1234', 'say "it"-1234'),
+        ("back\\slash-1234", "back\\slash-1234"),
+        ("per%cent-1234", "per%25cent-1234"),
+    ],
+)
+def test_one_look_sees_what_is_told_by_its_place_and_what_json_escapes(known: str, text: str) -> None:
+    assert Redactor([known]).text(text) != text
+    assert Redactor([known]).suspects(codec.dumps({"text": text}).decode())
+
+
 awkward = st.sampled_from(
     [
         *'%\\"\n\r\t\b\f\x01\x1b\x7f/u0@:. [',
@@ -391,7 +412,7 @@ hidden = st.lists(awkward | st.text("abcdef0123456789XY-_", min_size=1, max_size
 
 
 @given(st.lists(hidden, min_size=1, max_size=2), st.data())
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_what_is_redacted_was_suspected_at_one_look(known: list[str], data: Any) -> None:
     spelled = data.draw(positions)(data.draw(st.sampled_from([*known, *SHAPED])))
     value = {"a": [data.draw(around) + spelled + data.draw(around)], "b": data.draw(around)}

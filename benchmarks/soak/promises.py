@@ -90,7 +90,7 @@ def of_tools(named: Mapping[str | None, Counter[str]], at_work: Mapping[tuple[st
 
 
 class Baseline:
-    """What there was before a soak, to compare it with what is there after it; what is to end has `patience` seconds."""
+    """What there was before a soak, to compare with what is there after it; what is to end has `patience` seconds."""
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
         self._patience = patience

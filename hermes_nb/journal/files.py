@@ -102,6 +102,7 @@ class SharedFile:
         Raises:
             OSError: not all of it was written.
         """
+        self._check_open()  # In a forked child the lock may be held by a thread it does not have.
         with self._lock:
             self._check_open()
             rest = b"\n" + TORN + lines if self._torn else lines

@@ -60,9 +60,15 @@ class Writer:
         return encoded + b"\n"
 
     def _says_nothing_new(self, event: Event) -> bool:
-        """Whether its text was in the reply of the turn, all of it."""
-        is_known = isinstance(event, CallStarted) and id(event.call) in self._calls
-        return (is_known or isinstance(event, TurnFinished)) and event.unread is None
+        """Whether there is no text in it, or none but what was in the reply of its turn."""
+        match event:
+            case CallStarted():
+                new = id(event.call) not in self._calls
+            case TurnStarted():
+                new = bool(event.request or event.added_messages or event.rewritten)
+            case _:
+                new = not isinstance(event, TurnFinished)
+        return not new and event.unread is None
 
     def _encoded(self, event: Event) -> bytes:
         if event.unread is None and not isinstance(event, Unknown):

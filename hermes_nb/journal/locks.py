@@ -42,7 +42,8 @@ else:
 def take(fd: int) -> bool:
     """Take the lock on this open file, for as long as it is open; whether that could be done."""
     for seconds in PATIENCE:
-        time.sleep(seconds)
+        if seconds:
+            time.sleep(seconds)
         if _free(fd, shared=False):
             return True
     return False
@@ -73,8 +74,9 @@ def holder(fd: int) -> str:
         told = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):
         return "another process"
-    owners = [words[4] for words in map(str.split, told) if len(words) > 5 and words[5].endswith(f":{number}")]
-    return f"process {owners[0]}" if owners and int(owners[0]) > 0 else "another process"
+    owners = {words[4] for words in map(str.split, told) if len(words) > 5 and words[5].endswith(f":{number}")}
+    only = owners.pop() if len(owners) == 1 else "0"
+    return f"process {only}" if only.isdecimal() and int(only) > 0 else "another process"
 
 
 def _free(fd: int, shared: bool) -> bool:

@@ -116,7 +116,7 @@ def _passed_over(cut: Place) -> None:
 
 
 def _lines(path: Path, bounds: Bounds) -> Iterator[tuple[Place, bytes | JournalError]]:
-    """Every line but empty ones; where one is over the bounds, the error that says so, and nothing after it."""
+    """Every line but empty ones, and the first; where one is over the bounds, the error that says so, and no more."""
     byte = 0
     with path.open("rb") as file:
         for number in count(1):
@@ -124,7 +124,7 @@ def _lines(path: Path, bounds: Bounds) -> Iterator[tuple[Place, bytes | JournalE
             raw = _line(file, place, bounds)
             if not raw:
                 return
-            if isinstance(raw, JournalError) or not raw.isspace():
+            if isinstance(raw, JournalError) or not raw.isspace() or number == 1:
                 yield place, raw
             if isinstance(raw, JournalError):
                 return
@@ -154,7 +154,7 @@ def _found(place: Place, raw: bytes | JournalError, run_id: str | None) -> Opene
     except (JSONDecodeError, UnicodeDecodeError):
         return Cut(may_be_torn=lines.TORN.startswith(raw.rstrip()))
     except (ValueError, RecursionError, MemoryError) as error:
-        return Damage(_no_event(place, error or "there is no memory for it"))
+        return Damage(_no_event(place, "there is no memory for it" if isinstance(error, MemoryError) else error))
     if isinstance(entry, dict) and "t" in entry:
         return _told(place, entry, run_id)
     if isinstance(entry, dict) and "hermes_nb_journal" in entry:

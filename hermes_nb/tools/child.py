@@ -30,8 +30,6 @@ def main() -> None:
     from hermes_nb.tools import parcels
 
     outcome = parcels.outcome_of(call, limit)
-    for stream in (sys.stdout, sys.stderr):
-        _flush(stream)
     with os.fdopen(outbox, "wb", closefd=False) as out:  # Open until the very end, which its closing tells.
         out.write(len(outcome).to_bytes(8, "big"))
         out.write(outcome)
@@ -42,14 +40,6 @@ def _speak_plainly(stream: TextIO) -> None:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-
-
-def _flush(stream: TextIO) -> None:
-    """What is printed goes out before the outcome does; a tool may have closed the stream."""
-    try:
-        stream.flush()
-    except (OSError, ValueError, AttributeError):
-        return
 
 
 def _read(pipe: int) -> bytes:

@@ -51,7 +51,7 @@ def test_a_path_is_the_run_in_the_file(tmp_path: Path) -> None:
 
 def test_a_folder_and_a_pattern_are_all_runs_by_file_and_start(tmp_path: Path) -> None:
     written(tmp_path / "b.jsonl", run_of("b"))
-    written(tmp_path / "a.jsonl", list(chain.from_iterable(zip(run_of("2"), run_of("1"), strict=True))))
+    written(tmp_path / "a.jsonl", [*run_of("2")[:3], *run_of("1"), *run_of("2")[3:]])
     written(tmp_path / "c" / "c.jsonl", run_of("c"))
     (tmp_path / "notes.txt").write_text("no journal\n")
 
@@ -63,7 +63,7 @@ def test_a_folder_and_a_pattern_are_all_runs_by_file_and_start(tmp_path: Path) -
     assert ids(tmp_path) == ["2", "1", "b"]
     assert ids(tmp_path / "[ab].jsonl") == ["2", "1", "b"]
     assert ids(f"{tmp_path}/**/*.jsonl") == ["2", "1", "b", "c"]
-    assert ids(tmp_path / "?.jsonl") == [result.run_id for result in journal.runs(tmp_path / "?.jsonl")]
+    assert [result.run_id for result in journal.runs(tmp_path / "?.jsonl")] == ["1", "2", "b"], "as they end"
 
 
 def test_one_run_of_many_is_named_by_its_id_or_its_place(tmp_path: Path) -> None:
@@ -151,6 +151,7 @@ def test_files_that_were_put_together_are_all_their_runs(tmp_path: Path) -> None
     [
         (b"", "no run"),
         (b"hello\n", "no journal"),
+        (b"\n" + STARTED, "no journal"),
         (b'{"role": "user"}\n', "no journal"),
         (b'{"hermes_nb_journal": "2.0"}\n', "format 2.0; this version .* upgrade"),
         (b'{"hermes_nb_journal": "9.9", "new": [1]}\n{"t": "RunStarted"}', "format 9.9"),
@@ -216,8 +217,9 @@ DEEP = b'{"a":' * 10_000 + b"1" + b"}" * 10_000
 )
 def test_a_line_of_any_other_kind_is_damage_that_is_named_by_line_and_byte(tmp_path: Path, line: bytes) -> None:
     path = file(tmp_path / "x.jsonl", STARTED, line)
-    with pytest.raises(JournalError, match=rf"x\.jsonl, line 3 \(byte {len(HEADER + STARTED)}\)"):
+    with pytest.raises(JournalError, match=rf"x\.jsonl, line 3 \(byte {len(HEADER + STARTED)}\)") as refused:
         journal.load(path)
+    assert ("a thousand levels are the limit" in str(refused.value)) == (b"[[[[" in line or DEEP in line)
     with pytest.warns(JournalWarning, match=r"line 3 \(byte"):
         assert [result.stop_reason for result in journal.runs(path)] in ([], ["crashed"])
 
@@ -285,6 +287,13 @@ def test_a_line_that_is_missing_is_damage_of_its_run_alone(tmp_path: Path) -> No
             journal.load(missing, run)
     with pytest.warns(JournalWarning, match=place):
         assert list(journal.runs(missing)) == [fold(run_of("b"))]
+
+
+def test_a_run_that_begins_anew_after_it_was_damaged_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.jsonl", [*RUN[:2], *RUN[3:], *RUN])
+
+    with pytest.warns(JournalWarning, match="event 2 is missing"):
+        assert list(journal.runs(path)) == [fold(RUN)]
 
 
 def test_a_line_that_is_no_json_in_the_middle_is_damage_and_others_are_not_lost(tmp_path: Path) -> None:

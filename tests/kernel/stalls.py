@@ -152,6 +152,21 @@ def asking(**settings):
     return hn.HermesAgentLoop(server, journal=journals)
 """
 
+CAREFUL = """
+async def careful() -> str:
+    try:
+        bell()
+        await asyncio.sleep(60)
+    finally:
+        bell()
+        await asyncio.sleep(0.5)
+        done.append("cleaned up")
+    return "never"
+
+loop = looping(careful)
+"""
+"""A loop whose tool takes its time to clean up. It rings when it is entered, and when it begins with that."""
+
 ANSWERED, OPEN = ("ok", "ok", "ok"), ("ok", "cancelled", "cancelled")
 DONE, WHOLE = ("add", "stalled"), ("add", "went on", "add")
 

@@ -16,7 +16,7 @@ import pytest
 import hermes_nb as hn
 from hermes_nb import journal
 from tests.kernel.driving import ASLEEP_SECONDS, PATIENCE, Bell
-from tests.kernel.stalls import SOON_SECONDS, STALLS
+from tests.kernel.stalls import CAREFUL, OPEN, SOON_SECONDS, STALLS, Stall
 
 STARTS = ["asyncio.run(loop.run('?'{how}))", "loop.run_sync('?'{how})", "loop.start('?'{how}).wait()"]
 
@@ -45,6 +45,21 @@ def only_run(folder: Path) -> hn.AgentResult:
     return journal.load(path)
 
 
+def pressed_ctrl_c(command: list[str], bell: Bell, *, times: int = 1) -> tuple[str, float]:
+    """Run a script and press Ctrl-C when the bell rings, so many times: what it said, and how long it went on."""
+    pressed = 0.0
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(times):
+            bell.wait()
+            time.sleep(ASLEEP_SECONDS)
+            process.send_signal(signal.SIGINT)
+            pressed = time.monotonic()
+        _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == -signal.SIGINT
+    assert told.rstrip().endswith("KeyboardInterrupt")
+    return told, time.monotonic() - pressed
+
+
 @pytest.mark.parametrize("start", STARTS, ids=["asyncio.run", "run_sync", "start"])
 @pytest.mark.parametrize("what", ["a silent model", "an async tool", "a sync tool", "between turns"])
 def test_F42_ctrl_c_ends_a_script_at_once_and_its_run_is_recorded(
@@ -53,19 +68,23 @@ def test_F42_ctrl_c_ends_a_script_at_once_and_its_run_is_recorded(
     stall, runs = STALLS[what], tmp_path / "runs"
     with stall.ready(bell, f"{runs}/") as code:
         command = script(f"{code}\n{start.format(how=stall.how)}\n", tmp_path)
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            bell.wait()
-            time.sleep(ASLEEP_SECONDS)
-            process.send_signal(signal.SIGINT)
-            pressed = time.monotonic()
-            _, told = process.communicate(timeout=PATIENCE)
-            seconds = time.monotonic() - pressed
-    assert process.returncode == -signal.SIGINT
-    assert told.rstrip().endswith("KeyboardInterrupt")
+        _, seconds = pressed_ctrl_c(command, bell)
     assert seconds < SOON_SECONDS
     result = only_run(runs)
     assert (result.stop_reason, tuple(one.status for one in result.results)) == ("interrupted", stall.answers)
     assert (result.abandoned, hn.repair(result.messages).report) == (stall.abandoned, ())
+
+
+@pytest.mark.parametrize("start", STARTS, ids=["asyncio.run", "run_sync", "start"])
+def test_F43_ctrl_c_again_while_a_tool_cleans_up_leaves_a_whole_record(start: str, bell: Bell, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    with Stall(code=CAREFUL).ready(bell, f"{runs}/") as code:
+        command = script(f"{code}\n{start.format(how='')}\n", tmp_path)
+        _, seconds = pressed_ctrl_c(command, bell, times=2)
+    assert seconds < SOON_SECONDS
+    result = only_run(runs)
+    assert (result.stop_reason, tuple(one.status for one in result.results)) == ("interrupted", OPEN)
+    assert hn.repair(result.messages).report == ()
 
 
 @pytest.mark.parametrize("what", ["an async tool", "a sync tool"])

@@ -687,11 +687,18 @@ async def test_F42_a_cancelled_run_ends_its_processes_and_answers_the_calls() ->
         assert [one.status for one in result.turns[0].results] == ["cancelled", "cancelled"]
 
 
+async def no_child_is_there() -> None:
+    """Wait for a thread that sees to a child's end, and tells nobody any more."""
+    async with asyncio.timeout(PATIENCE):
+        while children():  # noqa: ASYNC110 - as said
+            await asyncio.sleep(0.01)
+
+
 async def test_F43_a_second_interrupt_while_it_is_ended_changes_nothing() -> None:
     async with open_line() as line:
         loop = script(hanging(line.address, deaf=True))
         task = asyncio.create_task(loop.run("?"))
-        pid = int(await line.hear())
+        await line.hear()
         task.cancel()
         while not task.done():
             await asyncio.sleep(0)
@@ -700,9 +707,23 @@ async def test_F43_a_second_interrupt_while_it_is_ended_changes_nothing() -> Non
         assert loop.last_result is not None
         assert loop.last_result.abandoned == ()
         assert await line.hear() == "dead"
-        async with asyncio.timeout(PATIENCE):
-            while psutil.pid_exists(pid):  # noqa: ASYNC110 - the thread that sees to its end tells nobody now
-                await asyncio.sleep(0.01)
+        await no_child_is_there()
+
+
+async def test_F43_a_call_that_is_given_up_twice_is_not_taken_for_abandoned() -> None:
+    async with open_line() as line:
+        setting = Setting(toolbox=Toolbox([hanging(line.address, deaf=True)]), now=time.monotonic)
+        named: list[str] = []
+        task = asyncio.create_task(answer(ToolCall(name="hang"), setting, abandoned=named.append))
+        await line.hear()
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert named == []
+        assert await line.until_dead() == []
+        await no_child_is_there()
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.002, 0.01, 0.02, 0.04, 0.08, 0.16])
@@ -737,6 +758,14 @@ async def test_a_call_that_waits_for_a_thread_starts_no_process_when_it_is_given
             await first
         assert await line.hear() == "dead"
         assert pool.abandoned == 0
+
+
+async def test_a_process_that_is_stopped_before_it_started_is_not_started() -> None:
+    process = processes.Process(functools.partial(abs, -1), 100, print)
+    process.stop()
+    with pytest.raises(processes.ProcessDied, match=r"the tool's process was ended$") as caught:
+        await asyncio.to_thread(process.carried_out)
+    assert caught.value.exit_code is None
 
 
 async def test_F28_a_call_that_hangs_on_its_way_to_a_process_is_abandoned() -> None:

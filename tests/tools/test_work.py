@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import subprocess
 import sys
 import threading
@@ -274,30 +275,31 @@ async def test_what_is_watched_gets_and_gives_what_it_would_unwatched(kind: str)
     assert await watched(ways[kind](), 1000, print) == "given"
 
 
-async def test_a_cancel_reaches_what_is_watched_and_so_does_its_end() -> None:
+def test_whatever_is_thrown_at_what_is_watched_reaches_it_and_so_does_its_end() -> None:
     told: list[str] = []
 
-    async def wait() -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError as cancel:
-            told.append(f"cancelled: {cancel}")
-            raise
-        finally:
-            told.append("over")
+    async def wait() -> str:
+        while True:
+            try:
+                await asyncio.sleep(0)
+            except ValueError as error:
+                return str(error)
+            finally:
+                told.append("over")
 
-    async def watch() -> None:
-        await watched(wait(), 1000, print)
+    async def watch(one: Any) -> Any:
+        return await watched(one, 1000, print)
 
-    task = asyncio.create_task(watch())
-    await asyncio.sleep(0)
-    task.cancel("enough")
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    unfinished = watch()
-    unfinished.send(None)
-    unfinished.close()
-    assert told == ["cancelled: enough", "over", "over"]
+    watching = watch(wait())
+    watching.send(None)
+    with pytest.raises(StopIteration, match="thrown"):
+        watching.throw(ValueError("thrown"))
+    unfinished = wait()
+    watching = watch(unfinished)
+    watching.send(None)
+    watching.close()
+    assert inspect.getcoroutinestate(unfinished) == inspect.CORO_CLOSED
+    assert told == ["over", "over"]
 
 
 # --- what does not end
