@@ -23,7 +23,7 @@ SHARED = tuple(dict.fromkeys(row.experiment for row in table.SHARED_ROWS))
 
 
 def main(arguments: list[str]) -> int:
-    """Measure what was asked for and print it; 1 if a system or the soak failed. A goal that is missed is no failure."""
+    """Measure what was asked for, and print it; 1 if a system or the soak failed. A missed goal is no failure."""
     if arguments[:1] == ["peers"]:
         asked = _read("python -m benchmarks peers", arguments[1:], [*SHARED, *peers.PEERS], rounds=1)
         wanted = [name for name in peers.PEERS if name in asked.names] or list(peers.PEERS)

@@ -23,11 +23,13 @@ SYNC_SECONDS = 0.25
 
 
 class Keeper:
-    """The journal of one run, if it has one. `error` says why it is no longer written."""
+    """The journal of one run, if it has one. `error` says why it is no longer written, `unsynced` whether some of it
+    waits to be brought to the disk."""
 
     def __init__(self, journal: Journal | None) -> None:
         self.error: str | None = None
         self.journal = journal
+        self.unsynced = False
 
     def write(self, event: Event) -> None:
         """Write the event down."""
@@ -37,7 +39,9 @@ class Keeper:
             self.journal.write(event)
         except OSError as error:
             self.lose(error)
-        else:
+            return
+        if not self.unsynced:
+            self.unsynced = True
             _syncer().soon(self)
 
     def lose(self, error: BaseException) -> None:
@@ -89,6 +93,8 @@ class _Syncer:
             asyncio.get_running_loop().call_later(SYNC_SECONDS, self._begin)
 
     def _begin(self) -> None:
+        for keeper in self._written:
+            keeper.unsynced = False
         written, self._written = [one for one in self._written if one.journal is not None], set()
         journals = [one.journal for one in written if one.journal is not None]
         if not journals:

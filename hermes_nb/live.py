@@ -89,11 +89,13 @@ class LiveRun:
     def _over(self, task: asyncio.Task[AgentResult]) -> None:
         _held.discard(self)
         self._steering.close()
-        self._run.cut()
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._awaited:
-            log.error("%r ended with an exception, and nobody awaits it", self, exc_info=error)
-        sync.hand_over(task, self._outcome)
+        try:
+            self._run.cut()
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not self._awaited:
+                log.error("%r ended with an exception, and nobody awaits it", self, exc_info=error)
+        finally:  # Somebody may wait for it.
+            sync.hand_over(task, self._outcome)
 
     @property
     def result(self) -> AgentResult:
@@ -150,12 +152,15 @@ class LiveRun:
         """
         if self._loop is sync.running_loop():
             raise ConfigurationError("this run is on the event loop of this thread: `await run` instead")
+        self._awaited += 1
         try:
             return sync.patiently(self._outcome, timeout)
         except KeyboardInterrupt:
             self.stop()
             sync.quietly(self._outcome)
             raise
+        finally:
+            self._awaited -= 1
 
     def __await__(self) -> Generator[Any, None, AgentResult]:
         return self._until_over().__await__()

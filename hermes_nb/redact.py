@@ -252,7 +252,7 @@ def _unescaped(piece: str) -> tuple[str, Callable[[int], int]] | None:
 
 
 def _find_known(forms: Mapping[str, str]) -> _Find:
-    """What finds exact values in any of their forms, the longest first. They stay in a closure, out of sight of `vars`."""
+    """What finds exact values in any of their forms, the longest first. They stay in a closure, unseen by `vars`."""
     ordered = sorted(forms, key=len, reverse=True)
 
     def find(piece: str) -> list[Span]:

@@ -95,11 +95,11 @@ class Run:
             fields |= recorded
             self._mark = (self._clock.seconds(), fields["at"])
         event = kind(run_id=self.run_id, seq=self._seq, **fields)
-        self._seq += kind is not Delta
-        self._kept.write(event)
+        self._kept.write(event)  # Where warnings are errors, this may raise one.
         with self._lock:
             self.folded.add(event)
             observers = tuple(self._observers)
+        self._seq += kind is not Delta
         for observer in observers:
             self._tell(observer, event)
 

@@ -45,3 +45,34 @@ async def test_a_sync_that_comes_to_a_file_that_was_closed_is_no_loss() -> None:
     await another.close()
 
     assert keeper.error is None
+
+
+class CountedFile:
+    """A journal that says when it is brought to the disk."""
+
+    path = Path("counted.jsonl")
+
+    def __init__(self) -> None:
+        self.synced: asyncio.Queue[None] = asyncio.Queue()
+        self.loop = asyncio.get_running_loop()
+
+    def write(self, event: Any) -> None:
+        pass
+
+    def sync(self) -> None:
+        self.loop.call_soon_threadsafe(self.synced.put_nowait, None)
+
+    def close(self) -> None:
+        pass
+
+
+async def test_what_is_written_is_soon_on_the_disk_and_so_is_what_is_written_later() -> None:
+    file = CountedFile()
+    keeper = Keeper(file)  # type: ignore[arg-type]
+    for _ in range(3):
+        keeper.write(None)  # type: ignore[arg-type]
+        keeper.write(None)  # type: ignore[arg-type]
+        await asyncio.wait_for(file.synced.get(), 20)
+
+    await keeper.close()
+    assert file.synced.empty()

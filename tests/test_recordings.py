@@ -116,7 +116,7 @@ async def test_a_failure_is_of_the_last_turn_alone_and_of_a_server_alone() -> No
 
     error = failed.failure(2)
     assert error is not None
-    assert (error.status, failed.failure(1), failed.reply(2)) == (500, None, None)
+    assert (error.status, failed.failure(1), failed.failure(3), failed.reply(2)) == (500, None, None, None)
     assert stopped.failure(1) is None
 
 

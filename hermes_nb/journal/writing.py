@@ -36,6 +36,7 @@ class Journal:
         self._failure: OSError | None = None
         self._file = borrow(self.path)
         self._give_back = weakref.finalize(self, self._file.give_back)
+        self._give_back.atexit = False  # A run that the end of the process cuts short is written down after that.
 
     def write(self, event: Event) -> None:
         """Append the event.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_nb import codec
 from hermes_nb.records import ErrorKind, Fault, ToolCall, ToolError, ToolResult
@@ -36,8 +36,7 @@ HEAD = 0.4
 """The part of a cut text's room that goes to its beginning; how an output went is more often said at its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A return value, and the text of it that the model gets.
 
     `size` is the text's bytes before it was cut (None: it was not), of an iterator those that were read. `reported` is
@@ -103,13 +102,8 @@ def content_of(value: Any, limit: int) -> Content:
     Raises:
         Exception: what the value raised when it was asked for its text.
     """
-    if type(value) not in PLAIN and isinstance(value, Iterator | AsyncIterator):
-        return Content(value, *_read_out(value, limit))
-    if (seen := shown(value)) is not None:
-        return Content(value, *shorten(seen.text, limit), parts=seen.parts)
-    if isinstance(value, BYTES) and len(value) > 4 * limit:
-        front, back = _encoded(_read(value[:limit])), _encoded(_read(value[-limit:]))
-        return Content(value, cut(front, back, len(value), limit), len(value))
+    if type(value) not in PLAIN and (rare := _content_of_rare(value, limit)) is not None:
+        return rare
     whole = text_of(value)
     told = value if isinstance(value, dict) else _object_in(whole)
     text, size = shorten(whole, limit)
@@ -123,6 +117,18 @@ def content_of(value: Any, limit: int) -> Content:
         reported=shorten(text_of(error), limit)[0] if _is_true(error) else None,
         exit_code=exit_code if type(exit_code) is int else None,
     )
+
+
+def _content_of_rare(value: Any, limit: int) -> Content | None:
+    """The content of an iterator, of what is shown, and of long bytes, which are not read whole; None for all else."""
+    if isinstance(value, Iterator | AsyncIterator):
+        return Content(value, *_read_out(value, limit))
+    if (seen := shown(value)) is not None:
+        return Content(value, *shorten(seen.text, limit), parts=seen.parts)
+    if isinstance(value, BYTES) and len(value) > 4 * limit:
+        front, back = _encoded(_read(value[:limit])), _encoded(_read(value[-limit:]))
+        return Content(value, cut(front, back, len(value), limit), len(value))
+    return None
 
 
 def text_of(value: Any) -> str:

@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType
 from typing import Any
@@ -142,8 +142,7 @@ def outcome_of(call: bytes, limit: int) -> bytes:
         content = content_of(_at_once(value), limit)
     except BaseException as error:  # As in a thread: nothing that a tool raises ends us without an answer.
         return pickle.dumps(_failure(error, classes, limit))
-    fields = asdict(replace(content, value=None))
-    return pickle.dumps(fields | {"value": _returned(content.value, classes)})
+    return pickle.dumps(content._asdict() | {"value": _returned(content.value, classes)})
 
 
 def opened(outcome: bytes, parcel: Parcel) -> Content | Raised:

@@ -11,6 +11,7 @@ import warnings
 from asyncio import _unregister_task
 from collections.abc import Awaitable, Callable
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hermes_nb.tools.contents import Content, content_of
@@ -19,7 +20,7 @@ from hermes_nb.tools.functions import Tool
 from hermes_nb.tools.prints import Sheet, in_the_open
 from hermes_nb.tools.processes import Process
 from hermes_nb.tools.threads import Failure, Ticket, Value, settle, shared_pool
-from hermes_nb.tools.watch import can_be_awaited, watched
+from hermes_nb.tools.watch import begun, can_be_awaited
 
 if TYPE_CHECKING:
     from hermes_nb.tools.dispatch import Setting
@@ -103,8 +104,10 @@ class Work:
         with self._sheet:
             try:
                 value = begin()
-                while can_be_awaited(value):
-                    value = await watched(value, self._setting.hold_up, self._held_up)
+                while type(value) is CoroutineType or can_be_awaited(value):
+                    value, rest = begun(value, self._setting.hold_up, self._held_up)
+                    if rest is not None:
+                        value = await rest
                 outcome = Value(content_of(value, self._setting.toolbox.max_output))
             except BaseException as error:  # In a task, SystemExit and KeyboardInterrupt would end the loop.
                 outcome = Failure(error)

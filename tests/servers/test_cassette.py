@@ -157,7 +157,8 @@ async def test_samples_of_one_task_are_told_apart_by_their_attempt(path: Path) -
     for attempt in range(2):
         await loop.run("Toss a coin", task="coin", attempt=attempt)
 
-    await HermesAgentLoop(ScriptedServer(["edge"]), cassette=Cassette(path)).run("Toss a coin", task="another")
+    other = HermesAgentLoop(ScriptedServer(["edge"]), cassette=Cassette(path))
+    assert (await other.run("Toss a coin", task="another")).final_text == "edge"
     again = player(path, tools=[])
     tossed = [(await again.run("Toss a coin", task="coin", attempt=attempt)).final_text for attempt in (1, 0, 1)]
     assert tossed == ["tails", "heads", "tails"]

@@ -382,6 +382,35 @@ def test_a_process_that_is_killed_while_it_adds_to_a_cassette_leaves_whole_runs_
     assert ended(path) == len(tasks)
 
 
+async def test_whoever_reads_a_cassette_meanwhile_reads_the_whole_of_one(path: Path) -> None:
+    await record(path, sums(), task="one")
+    before = content_of(path)
+    with path.open("rb") as opened:
+        await record(path, sums(), task="two")
+        assert opened.read() == before
+
+    assert len(content_of(path)) > len(before)
+
+
+async def test_a_disk_that_is_full_leaves_the_cassette_as_it_was(path: Path) -> None:
+    for number in range(5):
+        await record(path, sums(), task=str(number))
+    before = content_of(path)
+    made = child(
+        """
+        import resource, signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, resource.RLIM_INFINITY))
+        print(asyncio.run(record(path, sums(), task="more")).final_text)
+        """,
+        CASSETTE=str(path),
+    )  # fmt: skip
+
+    assert made.stdout == "It is 5, and 2.\n"
+    assert "the recording of this run could not be kept" in made.stderr
+    assert (content_of(path), beside(path)) == (before, ["x.jsonl"])
+
+
 async def test_a_run_that_was_interrupted_is_not_recorded_and_leaves_nothing(path: Path) -> None:
     asked = asyncio.Event()
 

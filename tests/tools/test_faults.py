@@ -243,6 +243,7 @@ async def test_F24_a_megabyte_of_arguments_that_fit_reaches_the_tool_whole() -> 
 
     assert faced.answer.content == "1000000"
     assert len(views.text(faced.result)) < 20_000
+    assert len(views.text(faced.result, turn=1)) < 50_000
     assert len(views.html(faced.result)) < 50_000
 
 
@@ -578,7 +579,7 @@ async def test_F35_a_tool_that_changes_what_it_can_reach_changes_nothing_that_is
 
 
 async def test_F35_a_tool_of_hints_that_changes_its_arguments_changes_no_stored_call() -> None:
-    def spoil(items: list[dict[str, str]]) -> str:
+    def spoil(items: Any) -> str:
         """Spoil everything."""
         items[0]["is"] = "spoilt"
         items.clear()

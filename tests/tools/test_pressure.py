@@ -183,9 +183,14 @@ print(run.status, flush=True)
 """,
     "run_sync in a thread of its own": """
 begun = threading.Event()
-run = loop("hang").run_sync
-how = {"on_event": lambda event: type(event).__name__ == "CallStarted" and begun.set()}
-threading.Thread(target=run, args=("?",), kwargs=how, daemon=True).start()
+
+def wait():
+    try:
+        loop("hang").run_sync("?", on_event=lambda event: type(event).__name__ == "CallStarted" and begun.set())
+    except asyncio.CancelledError:
+        pass
+
+threading.Thread(target=wait, daemon=True).start()
 begun.wait()
 print("running", flush=True)
 """,

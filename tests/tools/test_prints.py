@@ -468,7 +468,6 @@ async def test_a_tool_that_redirects_its_stdout_catches_its_own_prints_while_oth
 
     async def other() -> None:
         await asyncio.to_thread(inside.wait, SOON)
-        print("the other")
         late = await ran(speak)
         assert late.printed == "one that began inside\n"
         go_on.set()
