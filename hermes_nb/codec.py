@@ -105,16 +105,17 @@ def parse_arguments(text: str) -> tuple[Any, str | None]:
 
 
 def _strict(text: str) -> tuple[Any, str | None]:
-    def refuse(constant: str) -> Any:
-        place = next(found.start() for found in TEXT_OR_CONSTANT.finditer(text) if found[1])
-        raise json.JSONDecodeError(f"{constant} is not JSON", text, place)
-
     raw = text.encode("utf-8", "surrogatepass")
     if not _may_overflow(raw):
         try:
             return orjson.loads(raw), None
         except orjson.JSONDecodeError:
             pass  # Asked again below: the standard library names the place, and reads what orjson cannot.
+
+    def refuse(constant: str) -> Any:
+        place = next(found.start() for found in TEXT_OR_CONSTANT.finditer(text) if found[1])
+        raise json.JSONDecodeError(f"{constant} is not JSON", text, place)
+
     try:
         return json.loads(text, parse_constant=refuse), None
     except RecursionError:

@@ -58,20 +58,19 @@ class Sheet:
     """
 
     __slots__ = (
-        "_apart", "_back", "_cutting", "_front", "_gathered", "_left", "_limit", "_pieces", "_size",
-        "ended", "given_up", "number",
+        "_apart", "_back", "_cutting", "_front", "_gathered", "_limit", "_pieces", "_size",
+        "at_work", "given_up", "number",
     )  # fmt: skip
 
     def __init__(self, limit: int, apart: Hold) -> None:
-        self.ended = False
+        self.at_work = False
         self.given_up = False
-        self._left = True
         self._limit = limit
         self._apart = apart
         self._pieces: deque[str] | None = None  # None until something is printed, which most tools never do.
 
     def __enter__(self) -> None:
-        self._left = False
+        self.at_work = True
         self.number = next(_numbers)
         _printing.set(self)
         spared = self._apart.on and not self.given_up
@@ -79,14 +78,14 @@ class Sheet:
             _hold(self, self.number)
 
     def __exit__(self, *_: object) -> None:
-        self._left = True
+        self.at_work = False
         if self in _holding:
             _let_go(self)
 
     def outlast(self) -> None:
         """Hold the streams until the tool, which was given up, has really ended: its run may be over before."""
         _hold(self, next(_numbers))
-        if self._left:  # Looked at after the holding, as `__exit__` looks after the leaving: one of them sees both.
+        if not self.at_work:  # Asked after the holding, as `__exit__` asks after the leaving: one of them sees both.
             _let_go(self)
 
     def write(self, text: str) -> int:
@@ -108,10 +107,8 @@ class Sheet:
             self._cut()
         return len(text)
 
-    def end(self, *, given_up: bool = False) -> str:
-        """What was printed. What the call prints from now on, it prints in the open: whatever it left behind is none of
-        its own. But a tool that was given up prints no more."""
-        self.given_up, self.ended = given_up, not given_up
+    def text(self) -> str:
+        """What was printed."""
         if self._pieces is None:
             return ""
         self._cutting.acquire()
@@ -144,7 +141,7 @@ class Sheet:
             self._cutting.release()
 
     def __repr__(self) -> str:
-        return f"Sheet({'given up' if self.given_up else 'ended' if self.ended else 'open'})"
+        return f"Sheet({'given up' if self.given_up else 'at work' if self.at_work else 'at rest'})"
 
 
 class StandIn:
@@ -168,7 +165,7 @@ class StandIn:
 
     def _write(self, text: str) -> Any:
         sheet = _printing.get()
-        if sheet is None or sheet.ended or sheet.number < self._since:
+        if sheet is None or self._is_open():
             return self._stream.write(text)
         return sheet.write(text)
 
@@ -187,9 +184,10 @@ class StandIn:
         return self._is_open() and bool(self._stream.isatty())
 
     def _is_open(self) -> bool:
-        """Whether what is printed here and now goes to the stream."""
+        """Whether what is printed here and now goes to the stream: what a tool left behind when it ended is none of its
+        own. But one that was given up prints no more."""
         sheet = _printing.get()
-        return sheet is None or sheet.ended or sheet.number < self._since
+        return sheet is None or not (sheet.at_work or sheet.given_up) or sheet.number < self._since
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -72,7 +72,7 @@ class Work:
         if outcome is None:
             await self._give_up(abandoned)
         else:
-            self.printed = self._sheet.end()
+            self.printed = self._sheet.text()
         return outcome
 
     def _begin(self) -> Any:
@@ -106,8 +106,7 @@ class Work:
                 value = begin()
                 while type(value) is CoroutineType or can_be_awaited(value):
                     value, rest = begun(value, self._setting.hold_up, self._held_up)
-                    if rest is not None:
-                        value = await rest
+                    value = value if rest is None else await rest
                 outcome = Value(content_of(value, self._setting.toolbox.max_output))
             except BaseException as error:  # In a task, SystemExit and KeyboardInterrupt would end the loop.
                 outcome = Failure(error)
@@ -139,7 +138,8 @@ class Work:
                 errand.cancel()
                 await asyncio.wait({errand}, timeout=self._setting.grace)
         finally:
-            self.printed = self._sheet.end(given_up=True)
+            self._sheet.given_up = True
+            self.printed = self._sheet.text()
             if isinstance(errand, asyncio.Task) and (left_behind := not errand.done()):
                 _let_go(errand)
             if left_behind:

@@ -223,7 +223,7 @@ def test_F33_a_flood_takes_no_more_memory_the_longer_it_is() -> None:
     try:
         for number in range(50_000):
             sheet.write(f"{number} {LINE}")
-        sheet.end()
+        sheet.text()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -233,14 +233,12 @@ def test_F33_a_flood_takes_no_more_memory_the_longer_it_is() -> None:
 PIECES = st.lists(st.text(st.characters(codec=None), max_size=30) | st.text("aé𝄞\ud800", max_size=5000))
 
 
-@given(PIECES, st.integers(1, 9000), st.booleans())
-def test_F32_F33_any_text_in_any_pieces_is_cut_as_a_text_in_one_is(
-    pieces: list[str], limit: int, given_up: bool
-) -> None:
+@given(PIECES, st.integers(1, 9000))
+def test_F32_F33_any_text_in_any_pieces_is_cut_as_a_text_in_one_is(pieces: list[str], limit: int) -> None:
     sheet = Sheet(limit, Hold())
     for piece in pieces:
         assert sheet.write(piece) == len(piece)
-    assert sheet.end(given_up=given_up) == shorten("".join(pieces), limit)[0]
+    assert sheet.text() == shorten("".join(pieces), limit)[0]
 
 
 async def test_F33_many_threads_of_one_tool_print_and_nothing_is_lost() -> None:
@@ -584,6 +582,8 @@ def test_what_is_held_says_what_it_is_in_a_line() -> None:
     sheet, hold = Sheet(10, Hold()), Hold()
     with hold:
         assert repr(hold) == "Hold(on)"
-    assert (repr(hold), repr(sheet)) == ("Hold(off)", "Sheet(open)")
-    sheet.end(given_up=True)
+    with sheet:
+        assert repr(sheet) == "Sheet(at work)"
+    assert (repr(hold), repr(sheet)) == ("Hold(off)", "Sheet(at rest)")
+    sheet.given_up = True
     assert repr(sheet) == "Sheet(given up)"

@@ -21,7 +21,7 @@ from hermes_nb.records import ToolCall, ToolResult
 from hermes_nb.servers import call
 from hermes_nb.tools import Tool, ToolContext
 from hermes_nb.tools.dispatch import Setting, answer
-from hermes_nb.tools.watch import watched
+from hermes_nb.tools.watch import begun as first_step
 from tests.leaks import no_leaks
 
 SOON = 20.0
@@ -259,6 +259,12 @@ class Steps:
         return (yield from self.wanted)
 
 
+async def watched(one: Any) -> Any:
+    """What it gives, awaited under watch."""
+    value, rest = first_step(one, 1000, print)
+    return value if rest is None else await rest
+
+
 @pytest.mark.parametrize("kind", ["coroutine", "future", "other"])
 async def test_what_is_watched_gets_and_gives_what_it_would_unwatched(kind: str) -> None:
     wanted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -272,7 +278,7 @@ async def test_what_is_watched_gets_and_gives_what_it_would_unwatched(kind: str)
         "future": lambda: wanted,
         "other": lambda: Steps(wanted),
     }
-    assert await watched(ways[kind](), 1000, print) == "given"
+    assert await watched(ways[kind]()) == "given"
 
 
 def test_whatever_is_thrown_at_what_is_watched_reaches_it_and_so_does_its_end() -> None:
@@ -287,15 +293,12 @@ def test_whatever_is_thrown_at_what_is_watched_reaches_it_and_so_does_its_end() 
             finally:
                 told.append("over")
 
-    async def watch(one: Any) -> Any:
-        return await watched(one, 1000, print)
-
-    watching = watch(wait())
+    watching = watched(wait())
     watching.send(None)
     with pytest.raises(StopIteration, match="thrown"):
         watching.throw(ValueError("thrown"))
     unfinished = wait()
-    watching = watch(unfinished)
+    watching = watched(unfinished)
     watching.send(None)
     watching.close()
     assert inspect.getcoroutinestate(unfinished) == inspect.CORO_CLOSED
