@@ -242,17 +242,19 @@ def test_F32_F33_any_text_in_any_pieces_is_cut_as_a_text_in_one_is(pieces: list[
 
 
 async def test_F33_many_threads_of_one_tool_print_and_nothing_is_lost() -> None:
+    piece = "0123456789" * 100
+
     async def speak() -> None:
         def much() -> None:
-            for _ in range(10_000):
-                sys.stdout.write("0123456789")
+            for _ in range(5000):
+                sys.stdout.write(piece)
 
         await asyncio.gather(*(asyncio.to_thread(much) for _ in range(4)))
 
     often = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        assert (await ran(speak, max_output=100)).printed == shorten("0123456789" * 40_000, 100)[0]
+        assert (await ran(speak, max_output=100)).printed == shorten(piece * 20_000, 100)[0]
     finally:
         sys.setswitchinterval(often)
 
@@ -383,6 +385,28 @@ async def test_F33_F36_what_a_task_prints_that_swallowed_its_cancel_is_seen_nowh
 
     assert (result.status, result.printed) == ("timeout", "in time\ngoing on\n")
     assert seen(capsys) == "the next cell\n"
+
+
+async def test_F27_F33_what_a_tool_left_running_when_it_was_given_up_prints_nowhere_as_long_as_the_run_goes_on(
+    capsys: Capture,
+) -> None:
+    go_on, printed = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        go_on.wait(SOON)
+        print("late")
+        printed.set()
+
+    async def wait() -> None:
+        await asyncio.to_thread(slow)
+
+    how = setting(wait, timeout=0.05)
+    async with no_leaks():
+        with how.apart:
+            assert (await answered("wait", how)).status == "timeout"
+            go_on.set()
+            await asyncio.to_thread(printed.wait, SOON)
+    assert seen(capsys) == ""
 
 
 async def test_a_task_that_a_tool_left_running_when_it_ended_prints_in_the_open(capsys: Capture) -> None:
