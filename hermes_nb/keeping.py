@@ -12,10 +12,12 @@ import os
 import warnings
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from hermes_nb.events import Event
 from hermes_nb.journal import Journal
+from hermes_nb.redact import Redactor
 from hermes_nb.tools.threads import Failure, Pool, Value
 
 SYNC_SECONDS = 0.25
@@ -48,18 +50,19 @@ class Keeper:
         """Keep the journal no longer, and warn of it, once."""
         journal, self.journal = self.journal, None
         if journal is not None:
-            self._warn(journal, error)
+            self.warn(f"{journal.path} is no longer written: {error}")
             _failure(journal.close)
 
-    def _warn(self, journal: Journal, error: BaseException) -> None:
-        self.error = f"{journal.path} is no longer written: {error}"
-        warnings.warn(f"{self.error}. The run goes on, and its result holds all of it.", stacklevel=3)
+    def warn(self, error: str) -> None:
+        """Say why the journal is not written."""
+        self.error = error
+        warnings.warn(f"{error}. The run goes on, and its result holds all of it.", stacklevel=3)
 
     def cut(self) -> None:
         """`close`, on this thread."""
         journal, self.journal = self.journal, None
         if journal is not None and (error := _failure(journal.close)):
-            self._warn(journal, error)
+            self.warn(f"{journal.path} is no longer written: {error}")
 
     async def close(self) -> None:
         """Bring everything to the disk, and let go of the file."""
@@ -76,7 +79,21 @@ class Keeper:
         if isinstance(outcome, Failure):
             raise outcome.error
         if outcome.value is not None:
-            self._warn(journal, outcome.value)
+            self.warn(f"{journal.path} is no longer written: {outcome.value}")
+
+
+def keeper_of(path: Path, redactor: Redactor) -> Keeper:
+    """The keeper of a journal at `path`; where the system lets none be written there, one that says so.
+
+    Raises:
+        JournalError: the file is something else, or another process writes it.
+    """
+    try:
+        return Keeper(Journal(path, redactor))
+    except OSError as error:
+        kept = Keeper(None)
+        kept.warn(f"{path} cannot be written: {error}")
+        return kept
 
 
 class _Syncer:
@@ -134,7 +151,10 @@ _syncers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Syncer] = WeakKeyDiction
 
 
 def _syncer() -> _Syncer:
-    return _syncers.setdefault(asyncio.get_running_loop(), _Syncer())
+    loop = asyncio.get_running_loop()
+    if loop not in _syncers:
+        _syncers[loop] = _Syncer()
+    return _syncers[loop]
 
 
 def _disk() -> Pool:

@@ -14,7 +14,8 @@ from hermes_nb.asking import How, conversation_of, last_run, left_of
 from hermes_nb.clocks import Clock, Ids, SystemClock, random_ids
 from hermes_nb.events import Event
 from hermes_nb.exceptions import ConfigurationError
-from hermes_nb.journal import Journal, journal_path
+from hermes_nb.journal import journal_path
+from hermes_nb.keeping import Keeper, keeper_of
 from hermes_nb.limits import NO_LIMITS, Limits
 from hermes_nb.live import LiveRun, Steering
 from hermes_nb.messages import Message
@@ -225,7 +226,8 @@ class HermesAgentLoop:
             **self._conditions(how.stream, (tape and tape.describe()) or base.describe(server)),
         }  # fmt: skip
         run = Run(
-            run_id, self.clock, opening=opening, journal=self._journal(run_id, how), times=tape.times if tape else None,
+            run_id, self.clock, opening=opening, kept=self._kept(run_id, how, server),
+            times=tape.times if tape else None,
             observers=[observer for observer in (tape and tape.observe, how.on_event) if observer],
         )  # fmt: skip
         steering = Steering()
@@ -251,9 +253,9 @@ class HermesAgentLoop:
             result = self.last_result = _result(run, history if how.in_place else None)
         return result
 
-    def _journal(self, run_id: str, how: How) -> Journal | None:
+    def _kept(self, run_id: str, how: How, server: Server) -> Keeper | None:
         path = self.journal if how.journal is ... else how.journal
-        return None if path is None else Journal(journal_path(path, run_id), Redactor(self._secrets()))
+        return None if path is None else keeper_of(journal_path(path, run_id), Redactor(_secrets(server, self.server)))
 
     def _tape(self, history: list[Message], how: How) -> Tape | None:
         cassette = self.cassette if how.cassette is ... else how.cassette
@@ -262,11 +264,8 @@ class HermesAgentLoop:
         sampling = self._conditions(how.stream, {})["sampling"]
         return cassette.tape(
             messages=history, task=how.task, attempt=how.attempt, server=self.server, sampling=sampling,
-            toolbox_schemas=self.toolbox.schemas, secrets=self._secrets(), environ=os.environ,
+            toolbox_schemas=self.toolbox.schemas, secrets=_secrets(self.server), environ=os.environ,
         )  # fmt: skip
-
-    def _secrets(self) -> frozenset[str | Secret]:
-        return known_secrets(os.environ) | base.secrets_of(self.server)
 
     def _setting(self, run: Run, task_id: str, state: Any) -> Setting:
         return Setting(
@@ -293,6 +292,10 @@ class HermesAgentLoop:
 
     def __repr__(self) -> str:
         return f"HermesAgentLoop({self.server!r}, {self.toolbox!r})"
+
+
+def _secrets(*servers: Server | None) -> frozenset[str | Secret]:
+    return known_secrets(os.environ).union(*map(base.secrets_of, servers))
 
 
 def _at_least(name: str, value: int, least: int) -> int:

@@ -130,6 +130,9 @@ def split_thought(text: str) -> tuple[str, str]:
     return thought.strip(), said.lstrip()
 
 
+UNANSWERED = "the run was interrupted before this call was answered"
+"""What is told of a tool call that nobody answered."""
+
 THINK, END_OF_THINK = "<think>", "</think>"
 
 

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from hermes_nb.clocks import Clock
 from hermes_nb.events import CallFinished, Delta, Event, Fold, RunFinished, RunStarted
 from hermes_nb.heartbeat import heartbeat
-from hermes_nb.journal import Journal
 from hermes_nb.keeping import Keeper
+from hermes_nb.messages import UNANSWERED
 from hermes_nb.records import AgentResult, RunError, StopReason, ToolCall
 from hermes_nb.tools.dispatch import refused
 
@@ -33,8 +33,6 @@ GIVE_UP_SECONDS = 3.0
 STATE_SECONDS = 10.0
 """How long a server may take to give its state at the end."""
 
-INTERRUPTED = "the run was interrupted before this call was answered"
-
 
 class Run:
     """One run going on: `emit` is its stream, `result()` the result so far.
@@ -48,7 +46,7 @@ class Run:
         clock: Clock,
         *,
         observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
+        kept: Keeper | None = None,
         times: Times | None = None,
         opening: Mapping[str, Any] | None = None,
     ) -> None:
@@ -64,7 +62,7 @@ class Run:
         self._times = times
         self._mark = (clock.seconds(), 0.0)
         self._seq = 0
-        self._kept = Keeper(journal)
+        self._kept = kept or Keeper(None)
         self._observers = list(observers)
         self._lock = threading.Lock()
         self._cancelled = False
@@ -256,7 +254,7 @@ class Run:
         if self.folded.started is None:
             self.begin()
         for call in self.folded.unanswered:
-            self.emit(CallFinished, turn=call.turn, result=refused(call, "cancelled", INTERRUPTED, now=self.now()))
+            self.emit(CallFinished, turn=call.turn, result=refused(call, "cancelled", UNANSWERED, now=self.now()))
         if self.abandoned:
             log.warning("left behind, for they would not stop: %s", ", ".join(self.abandoned))
         self.emit(

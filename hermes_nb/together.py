@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from hermes_nb.events import CallFinished, CallStarted
+from hermes_nb.messages import UNANSWERED
 from hermes_nb.records import ToolCall, ToolResult
-from hermes_nb.supervisor import INTERRUPTED, Run
+from hermes_nb.supervisor import Run
 from hermes_nb.tools.dispatch import refused
 
 Answerer: TypeAlias = Callable[[ToolCall, float], Awaitable[ToolResult]]
@@ -52,7 +53,7 @@ async def answer_all(
     finally:
         for call in calls:
             if call.index not in results:
-                result = cut_short.get(call.index) or refused(call, "cancelled", INTERRUPTED, now=run.now())
+                result = cut_short.get(call.index) or refused(call, "cancelled", UNANSWERED, now=run.now())
                 results[call.index] = result
                 run.emit(CallFinished, turn=call.turn, result=result)
     return [results[call.index] for call in calls]

@@ -8,6 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import hermes_nb as hn
 from hermes_nb.keeping import Keeper
 
 
@@ -76,3 +79,21 @@ async def test_what_is_written_is_soon_on_the_disk_and_so_is_what_is_written_lat
 
     await keeper.close()
     assert file.synced.empty()
+
+
+async def test_F48_a_journal_that_cannot_be_opened_is_said_to_and_the_run_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    loop = hn.HermesAgentLoop(hn.ScriptedServer(["Yes."]), journal=tmp_path / "file" / "run.jsonl")
+    with pytest.warns(UserWarning, match=r"run\.jsonl cannot be written") as told:
+        result = await loop.run("?")
+    assert (result.final_text, len(told)) == ("Yes.", 1)
+    assert "cannot be written" in (result.journal_error or "")
+
+
+async def test_the_key_of_a_cassettes_own_server_is_not_in_the_journal_beside_it(tmp_path: Path) -> None:
+    key, path = "letmein-4711-and-not-you", tmp_path / "run.jsonl"
+    async with hn.ScriptedServer([f"Your key is {key}."]).serve() as base_url:
+        cassette = hn.Cassette(tmp_path / "c.jsonl", hn.OpenAIServer("m", base_url=base_url, api_key=key))
+        await hn.HermesAgentLoop(None, cassette=cassette, journal=path).run("?")
+    assert b"Your key is" in path.read_bytes()
+    assert key.encode() not in path.read_bytes()

@@ -13,7 +13,6 @@ from hermes_nb.messages import Message
 from hermes_nb.repairs.forms import title
 from hermes_nb.repairs.report import Report, named
 
-UNANSWERED = "the run was interrupted before this call was answered"
 """What the model is told of a call that nobody answered; a run that is interrupted says the same."""
 
 Placed = tuple[int, Message]
@@ -195,4 +194,4 @@ def _results(one: _Asked, report: Report) -> Iterator[Message]:
         if call.result is None:
             call_id = call.entry["id"]
             report.add(one.place, f"call {named(call_id)} had no result, and is answered as interrupted")
-            yield chat.tool(call_id, codec.dumps({"error": UNANSWERED}).decode())
+            yield chat.tool(call_id, codec.dumps({"error": chat.UNANSWERED}).decode())

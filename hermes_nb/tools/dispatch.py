@@ -16,6 +16,7 @@ from typing import Any
 
 from hermes_nb import codec
 from hermes_nb.exceptions import ConfigurationError
+from hermes_nb.messages import UNANSWERED
 from hermes_nb.records import ErrorKind, ToolCall, ToolResult
 from hermes_nb.tools import contents, functions, processes, threads, watch, work
 from hermes_nb.tools.contents import answered, error_of, shorten
@@ -33,9 +34,6 @@ NAMES_TOLD = 50
 
 NAME_LENGTH = 100
 """How much of an unknown name is repeated to the model that made it up."""
-
-INTERRUPTED = "the run was interrupted before this call was answered"
-"""What is told of a call that was cancelled."""
 
 OURS = {
     __file__,
@@ -252,7 +250,7 @@ def _cut_short(call: ToolCall, errand: Work, setting: Setting, *, queued: float,
     """The result of a call that we were cancelled in."""
     now = setting.now()
     began = now if errand.started is None else errand.started
-    result = refused(call, "cancelled", INTERRUPTED, now=began, queued=queued + began - arrived)
+    result = refused(call, "cancelled", UNANSWERED, now=began, queued=queued + began - arrived)
     return replace(result, seconds=now - began, printed=errand.printed)
 
 
