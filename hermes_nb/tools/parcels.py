@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import cloudpickle
@@ -78,6 +78,8 @@ class _Packer(cloudpickle.Pickler):  # type: ignore[misc]
         """How a thing is packed; asked by pickle."""
         if isinstance(thing, FunctionType) and (place := _place_of(thing)):
             return _function_at, place
+        if isinstance(thing, CodeType):  # cloudpickle may forget the file, and with it a traceback's lines.
+            return _code_of, (thing.co_filename, *self.dispatch_table[CodeType](thing))
         reduced = super().reducer_override(thing)
         if isinstance(thing, type) and reduced is not NotImplemented:
             self.classes.append(thing)
@@ -244,6 +246,10 @@ def _function_at(module: str, name: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part)
     return found.function
+
+
+def _code_of(file: str, make: Callable[..., CodeType], parts: tuple[Any, ...]) -> CodeType:
+    return make(*parts).replace(co_filename=file)
 
 
 def _why_not(ready: Callable[[], Any], problem: Exception) -> str:
