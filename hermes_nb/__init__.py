@@ -75,7 +75,11 @@ else:
         "schema": "tools.schema",
         "tool": "tools.functions",
     }
-    _SHELVES = {"aiohttp": "fast", "httpx_aiohttp": "fast", "jinja2": "tokens", "tokenizers": "tokens"}
+    _SHELVES = {
+        **dict.fromkeys(("aiohttp", "httpx_aiohttp"), "fast"),
+        **dict.fromkeys(("jinja2", "tokenizers"), "tokens"),
+        **dict.fromkeys(("matplotlib", "pandas", "pyarrow", "scipy"), "tables"),
+    }
 
     def __getattr__(name):
         if name not in __all__:

@@ -55,7 +55,7 @@ WING = {
         ),
         "acting",
     ),
-    **dict.fromkeys(("formats", "frames", "stats", "plots", "compare", "views", "sharing"), "reading"),
+    **dict.fromkeys(("formats", "frames", "scores", "stats", "plots", "compare", "views", "sharing"), "reading"),
 }
 SHARED_ROOMS = {
     "servers": ("base", "sse", "assemble", "streams"), "parsers": ("base",), "formats": ("base",), "views": ("rows",),
