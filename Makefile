@@ -5,6 +5,7 @@ VENV         ?= .venv
 LAB_ARGS     ?=
 PYTEST_ARGS  ?=
 BENCH_ARGS   ?=
+WORKERS      ?= auto
 
 FIRST_NOTEBOOK := notebooks/course/01_one_question_one_tool.ipynb
 
@@ -54,8 +55,8 @@ lint: install ## style, by ruff
 types: install ## types, by mypy
 	$(BIN)/mypy
 
-unit: install ## the library's tests
-	$(PYTEST) tests --ignore=tests/browser $(PYTEST_ARGS)
+unit: install ## the library's tests, on all cores (WORKERS=0: one after the other, in one process)
+	$(PYTEST) tests --ignore=tests/browser -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 notebooks: install ## every notebook again, its outputs compared with the saved ones
 	$(PYTEST) --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg notebooks $(PYTEST_ARGS)

@@ -232,7 +232,7 @@ async def test_a_state_that_cannot_be_had_costs_no_run(caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     "answer",
     [None, "Hello", 7, [], {}, Answer(choices=[]), SimpleNamespace(), SimpleNamespace(choices=None), object()],
-    ids=repr,
+    ids=lambda answer: type(answer).__name__,
 )
 async def test_an_answer_that_is_none_ends_the_run_and_says_so(answer: Any) -> None:
     result = await run(Duck(lambda body: answer))

@@ -62,7 +62,6 @@ async def connected(script: Any, **how: Any) -> AsyncIterator[tuple[ScriptedServ
         {"extra_body": {"provider": {"only": ["x"]}, "model": "another", "temperature": 0}},
         {"tools": [], "tool_choice": "required"},
     ],
-    ids=repr,
 )
 async def test_the_command_of_every_turn_sends_what_was_sent(how: dict[str, Any]) -> None:
     async with connected(SCRIPT, **how) as (scripted, loop):

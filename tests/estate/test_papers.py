@@ -16,7 +16,7 @@ import yaml
 
 import hermes_nb as hn
 
-SHELVES = {"lab", "fast", "tokens", "test"}
+SHELVES = {"tables", "lab", "fast", "tokens", "test"}
 BROUGHT_ALONG = {
     *("httpx", "httpx2"),  # by openai: before version 3, and since
     *("pydantic-core", "typing-extensions"),  # by pydantic
@@ -78,7 +78,7 @@ def test_every_package_that_is_always_installed_is_imported(project: dict[str, A
     owners = packages_distributions()
     used = {normal(name) for path in rooms for module in third_party(path) for name in owners.get(module, [])}
 
-    assert {re.split(r"[\[<>=]", line)[0] for line in project["dependencies"]} - used == set()
+    assert {normal(re.split(r"[\[<>=]", line)[0]) for line in project["dependencies"]} - used == set()
 
 
 def normal(name: str) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,12 @@ REAL = Path(os.environ.get("HERMES_NB_REAL") or Path(__file__).parents[2].parent
 ABSENT = f"there is no real input at {REAL}; HERMES_NB_REAL can say where it is"
 
 findings_key = pytest.StashKey[Findings]()
+handed_over_key = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[findings_key] = Findings()
+    config.stash[handed_over_key] = []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -78,8 +81,21 @@ def findings(request: pytest.FixtureRequest) -> Findings:
     return request.config.stash[findings_key]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of several hands its lines over; all tests of a file, and so of a table, ran in one."""
+    workeroutput = getattr(session.config, "workeroutput", None)
+    if workeroutput is not None:
+        workeroutput["found"] = list(session.config.stash[findings_key].lines())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended."""
+    node.config.stash[handed_over_key].extend(getattr(node, "workeroutput", {}).get("found", ()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = list(config.stash[findings_key].lines())
+    lines = [*config.stash[findings_key].lines(), *config.stash[handed_over_key]]
     if lines:
         terminalreporter.section("real input")
         for line in lines:
