@@ -331,3 +331,14 @@ def text(value: Any) -> str | None:
 def number(value: Any) -> float | None:
     """The value if it is a number, otherwise None."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def decoded(value: Any) -> Any:
+    """A value that may have been written as JSON text, so that a table's columns stay the same: the value of the text
+    if it is that of a list or an object, otherwise itself."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return parsed(value.encode("utf-8", "surrogatepass"), Bounds())
+    except ValueError:
+        return value
