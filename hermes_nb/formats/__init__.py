@@ -25,6 +25,8 @@ __all__ = ["READERS", "Bounds", "read", "recognise"]
 
 READERS = (
     "journals",
+    "rows",
+    "sharegpt",
     "openai",
 )
 """The modules that read a format, from the most specific to the least: the first that recognises a file reads it."""

@@ -56,7 +56,7 @@ SAMPLING = (
     "temperature", "top_p", "max_tokens", "max_completion_tokens", "tool_choice", "parallel_tool_calls", "seed", "stop",
     "reasoning_effort", "n",
 )  # fmt: skip
-TASKS = ("task", "task_id", "id", "custom_id", "prompt_id", "question_id", "instance_id")
+TASKS = ("task", "task_id", "custom_id", "id", "prompt_id", "question_id", "instance_id")
 """The keys under which a row names the item it is of, the first that is there counts."""
 
 

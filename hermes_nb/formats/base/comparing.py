@@ -12,7 +12,7 @@ Difference = tuple[str, int | None]
 """What differs, and in which turn (None: in no single one)."""
 
 RUN = ("run_id", "task_id", "task", "attempt", "scores", "stop_reason", "error", "usage", "seconds", "abandoned",
-       "managed_state", "journal_error")  # fmt: skip
+       "journal_error")  # fmt: skip
 TURN = ("at", "seconds", "model_seconds", "tool_seconds", "request")
 REPLY = ("text", "reasoning", "refusal", "finish_reason", "usage", "model", "id", "request_id", "status", "retries",
          "waited", "first_token_at", "partial", "source_text", "raw")  # fmt: skip
@@ -26,12 +26,14 @@ OF_THE_FILE = ("format", "file", "place")
 def differences(before: AgentResult, after: AgentResult) -> Iterator[Difference]:
     """Everything of `before` that `after` has not, or has otherwise. What only `after` has is no difference."""
     yield from ((name, None) for name in _changed(before, after, RUN))
+    if before.managed_state is not None and after.managed_state is None:
+        yield "managed_state", None
     if before.origin is not None and before.origin.kind != "import" and before.origin != after.origin:
         yield "origin", None
     yield from (
         (f"meta {key}", None)
         for key, value in before.meta.items()
-        if key not in OF_THE_FILE and after.meta.get(key) != value
+        if key not in OF_THE_FILE and not _same(value, after.meta.get(key))
     )
     if before.provenance is not None:
         yield from ((name, None) for name in _of_provenance(before.provenance, after.provenance))
@@ -45,11 +47,19 @@ def _changed(before: Any, after: Any, names: tuple[str, ...]) -> Iterator[str]:
     """The names under which `before` has something that `after` has not."""
     for name in names:
         value = getattr(before, name)
-        if value not in NOTHING and value != getattr(after, name, None):
+        if not _is_nothing(value) and not _same(value, getattr(after, name, None)):
             yield name
 
 
-NOTHING: tuple[Any, ...] = (None, 0, "", (), [], {})
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, str | int | float | tuple | list | dict) and not value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except (ValueError, TypeError):  # An array has no one answer.
+        return False
 
 
 def _of_provenance(before: Provenance, after: Provenance | None) -> Iterator[str]:
@@ -60,7 +70,7 @@ def _of_messages(before: list[Any], after: list[Any]) -> Iterator[Difference]:
     for index, message in enumerate(before):
         other = after[index] if index < len(after) else {}
         for key, value in message.items():
-            if other.get(key) != value:
+            if not _same(value, other.get(key)):
                 yield f"message {index} {key}", None
     if len(after) > len(before):
         yield "the number of messages", None

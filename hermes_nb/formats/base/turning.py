@@ -91,7 +91,7 @@ class _Open:
         tool_seconds = (
             max(one.started + one.seconds for one in ran) - min(one.started for one in ran)
             if all(one.started for one in ran) and ran
-            else sum(one.seconds for one in ran)
+            else sum((one.seconds for one in ran), 0.0)
         )
         seconds = self.note.seconds + tool_seconds
         return Turn(
