@@ -1,5 +1,8 @@
 """Other people's transcripts in and out, one file for each format.
 
+    results = hn.read("somebody's log")
+    report = hn.formats.write(results, "trajectories.jsonl", "sharegpt")
+
 `read` takes any file that one of `READERS` recognises by its content, whatever the file is called, and our own
 journals. To add a format, add a module with `NAME`, `recognises(head)` and `read(source)`, and its name to `READERS`.
 """
@@ -18,10 +21,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
 
 from hermes_nb.exceptions import FormatError, FormatWarning
-from hermes_nb.formats.base import Bounds, Head, Source
+from hermes_nb.formats.base import Bounds, Head, Loss, Report, Results, Source
 from hermes_nb.records import AgentResult
 
-__all__ = ["READERS", "Bounds", "read", "recognise"]
+__all__ = ["READERS", "WRITERS", "Bounds", "Loss", "Report", "read", "recognise", "write"]
 
 READERS = (
     "journals",
@@ -30,6 +33,9 @@ READERS = (
     "openai",
 )
 """The modules that read a format, from the most specific to the least: the first that recognises a file reads it."""
+
+WRITERS = {"openai": "openai", "sharegpt": "sharegpt", "inspect": "inspect_writing", "rows": "rows"}
+"""The formats that can be written, and the modules that do."""
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -91,6 +97,24 @@ def read(
     if isinstance(given, list) and not (given and isinstance(given[0], Mapping)):
         return _distinct(_from_files(cast(list[PathLike], given), bounds))
     return _distinct(_from(Source(None, bounds, rows=cast(Iterable[Any], given)), whole=True) or [])
+
+
+def write(results: Results, path: PathLike, format: str) -> Report:
+    """Write one result, or many, to a file in another tool's format, and report what of them it could not keep.
+
+    `format` is `openai` (chat messages, as JSON lines), `sharegpt` (the Hermes form, as JSON lines), `inspect` (a log
+    of Inspect) or `rows` (rows of a Hugging Face data set, as JSON lines; `formats.rows.rows` gives them in memory).
+    The module of each says what reads back to the letter. A report without losses means that everything does. The file
+    is written whole or not at all, and everything shaped like a secret is redacted.
+
+    Raises:
+        FormatError: there is no such format.
+        OSError: the file cannot be written; one of that name is as it was.
+    """
+    if format not in WRITERS:
+        raise FormatError(f"no format {format!r} is written; there are {', '.join(WRITERS)}")
+    report: Report = import_module(f"hermes_nb.formats.{WRITERS[format]}").write(results, path)
+    return report
 
 
 def _from_files(paths: list[PathLike], bounds: Bounds | None) -> list[AgentResult]:

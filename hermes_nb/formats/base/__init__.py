@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from hermes_nb.formats.base.bounds import Bounds
 from hermes_nb.formats.base.building import About, conversation
-from hermes_nb.formats.base.source import Head, Row, Source, decoded, mapping, number, sequence, text
+from hermes_nb.formats.base.source import Head, Row, Source
 from hermes_nb.formats.base.turning import Failure, Note, reported
+from hermes_nb.formats.base.values import decoded, mapping, number, sequence, text
 from hermes_nb.formats.base.writing import (
     Loss,
     Report,

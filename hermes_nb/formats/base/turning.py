@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from hermes_nb import codec
-from hermes_nb.formats.base.source import sequence
+from hermes_nb.formats.base.values import sequence
 from hermes_nb.messages import Message, text_of
 from hermes_nb.records import ErrorKind, Fault, Reply, ToolCall, ToolError, ToolResult, Turn, Usage
 from hermes_nb.replies import reply_from
