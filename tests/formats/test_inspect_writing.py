@@ -87,6 +87,15 @@ def test_every_turn_and_every_answer_is_an_event_at_its_time(tmp_path: Path) -> 
     ]
 
 
+def test_the_input_of_a_model_event_is_what_was_said_since_the_one_before(tmp_path: Path) -> None:
+    [sample] = written(tmp_path, made())["samples"]
+    asked, _, said = sample["events"]
+
+    assert asked["input"] == sample["messages"][:2]
+    assert asked["output"]["choices"][0]["message"] == sample["messages"][2]
+    assert said["input"] == sample["messages"][3:4]
+
+
 def test_arguments_that_are_no_object_are_a_parse_error_and_a_loss(tmp_path: Path) -> None:
     broken = [*MESSAGES[:2], {**MESSAGES[2], "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "{"}}]}]
     report = formats.write(made(broken, notes={}), tmp_path / "log.json", "inspect")

@@ -11,6 +11,9 @@ from hermes_nb import formats
 from tests.formats.test_inspect_writing import made
 from tests.peers.conftest import python_of
 
+NAME = "2026-01-02T03-04-05+00-00_files_abc.json"
+"""Its data frames take only files with names such as it gives."""
+
 READ = """
 import json, sys
 from inspect_ai.analysis import messages_df, samples_df
@@ -33,11 +36,11 @@ print(json.dumps(told))
 
 def test_inspect_reads_what_is_written(environment: Callable[..., Path], tmp_path: Path) -> None:
     results = [made(), made(attempt=1, stop_reason="max_seconds")]
-    formats.write(results, tmp_path / "log.json", "inspect")
+    formats.write(results, tmp_path / NAME, "inspect")
     python = python_of(environment("inspect", "inspect_ai", "pandas", "pyarrow"))
 
     out = subprocess.run(
-        [python, "-c", READ, str(tmp_path / "log.json")], check=True, capture_output=True, text=True, cwd=tmp_path
+        [python, "-c", READ, str(tmp_path / NAME)], check=True, capture_output=True, text=True, cwd=tmp_path
     )
 
     assert json.loads(out.stdout.splitlines()[-1]) == {

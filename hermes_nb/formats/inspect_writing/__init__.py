@@ -113,6 +113,7 @@ def _sample(result: AgentResult, name: str, epoch: int) -> dict[str, Any]:
     model = _model(result)
     messages = wire.messages(result)
     last = next((turn.reply for turn in reversed(result.turns) if turn.reply), None)
+    said = next((one for one in reversed(messages) if one["role"] == "assistant"), None)
     usage = wire.usage_of(result.usage)
     sample = {
         "id": name,
@@ -120,10 +121,10 @@ def _sample(result: AgentResult, name: str, epoch: int) -> dict[str, Any]:
         "input": next((text_of(one.get("content")) for one in result.messages if one.get("role") == "user"), ""),
         "target": "",
         "messages": messages,
-        "output": wire.output(last, model) if last else {"model": model, "choices": []},
+        "output": wire.output(last, model, said) if last and said else {"model": model, "choices": []},
         "scores": {name: {"value": value} for name, value in result.scores.items() if wire.is_score(value)},
         "metadata": {**result.meta, "stop_reason": result.stop_reason},
-        "events": list(wire.events(result, began, model)),
+        "events": list(wire.events(result, messages, began, model)),
         "model_usage": {model: usage} if usage else {},
         "started_at": wire.time_of(began),
         "completed_at": wire.time_of(began + timedelta(seconds=result.seconds)),

@@ -115,34 +115,47 @@ def usage_of(usage: Usage) -> dict[str, Any] | None:
     return {**told, **{name: value for name, value in extra.items() if value is not None}}
 
 
-def output(reply: Reply, model: str) -> dict[str, Any]:
-    """What a model answered."""
+def output(reply: Reply, model: str, message: dict[str, Any]) -> dict[str, Any]:
+    """What a model answered; `message` is the answer in Inspect's words."""
     stop = STOPS.get(reply.finish_reason or "", "unknown")
     told = {
         "model": reply.model or model,
-        "choices": [{"message": _said(reply.message, reply), "stop_reason": stop}],
+        "choices": [{"message": message, "stop_reason": stop}],
         "time": reply.seconds,
     }
     usage = usage_of(reply.usage)
     return {**told, "usage": usage} if usage else told
 
 
-def events(result: AgentResult, began: datetime, model: str) -> Iterator[dict[str, Any]]:
-    """The model's replies and the tools' answers, turn by turn."""
+def events(result: AgentResult, told: list[dict[str, Any]], began: datetime, model: str) -> Iterator[dict[str, Any]]:
+    """The model's replies and the tools' answers, turn by turn; `told` are the messages in Inspect's words.
+
+    The input of a model event is the messages since the reply before it, and not again those before that: Inspect's
+    data frames put them together, and a long run does not take the square of its length.
+    """
+    heard = 0
     for turn in result.turns:
         if turn.reply is not None:
+            place = _place(turn.reply, result.messages, heard)
+            said = _said(turn.reply.message, turn.reply) if place is None else told[place]
             yield {
                 **_when("model", began, turn.at, turn.reply.seconds),
                 "model": turn.reply.model or model,
-                "input": [],
+                "input": told[heard : heard if place is None else place],
                 "tools": [],
                 "tool_choice": "auto",
                 "config": {},
-                "output": output(turn.reply, model),
+                "output": output(turn.reply, model, said),
                 "retries": turn.reply.retries,
             }
+            heard = heard if place is None else place + 1
         for one in turn.results:
             yield _tool_event(one, began)
+
+
+def _place(reply: Reply, messages: list[Message], start: int) -> int | None:
+    """Where the reply's message is, from `start` on; None for one that was cut short before it said anything."""
+    return next((place for place in range(start, len(messages)) if messages[place] == reply.message), None)
 
 
 def _tool_event(one: ToolResult, began: datetime) -> dict[str, Any]:
