@@ -53,7 +53,7 @@ def read(source: Source) -> Iterator[AgentResult]:
     for row in source.rows():
         try:
             yield result_of(mapping(row.value))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise source.error(f"its record is not that of a result: {error}", row.place) from error
 
 

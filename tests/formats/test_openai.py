@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
 
-from hermes_nb import formats
+from hermes_nb import codec, formats
 from hermes_nb.exceptions import FormatError
 from hermes_nb.formats import openai
+from hermes_nb.formats.base import Source
 from hermes_nb.records import AgentResult, Usage
+from tests.formats import made
 
 TOOLS = [{"type": "function", "function": {"name": "add", "description": "Add.", "parameters": {"type": "object"}}}]
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 2}'}}
@@ -139,6 +142,20 @@ def test_what_is_written_reads_back_and_the_rest_is_reported(tmp_path: Path) -> 
     assert (again.messages, again.calls, again.results) == (result.messages, result.calls, result.results)
     assert report.counts() == {"run_id": 1, "task": 1, "meta id": 1, "server": 1}
     assert {loss.run_id for loss in report.losses} == {result.run_id}
+
+
+@given(made.results())
+def test_messages_calls_answers_and_tools_read_back_to_the_letter(result: AgentResult) -> None:
+    row = codec.loads(codec.dumps(openai.row_of(result)))
+    [again] = openai.read(Source(None, rows=[row]))
+
+    assert again.messages == result.messages
+    assert again.calls == result.calls
+    assert made.answers_of(again) == made.answers_of(result)
+    assert again.reasoning_per_turn == result.reasoning_per_turn
+    assert (again.provenance.tools if again.provenance else ()) == (
+        result.provenance.tools if result.provenance else ()
+    )
 
 
 def test_a_file_that_cannot_be_made_leaves_the_old_one(tmp_path: Path) -> None:

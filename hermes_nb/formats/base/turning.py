@@ -206,7 +206,7 @@ REWRITTEN = ("role", "content", "tool_calls", "function_call")
 def _fresh_ids(given: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Ids that no call of these messages has."""
     entries = [entry for message in given for entry in sequence(message.get("tool_calls"))]
-    used = {entry.get("id") for entry in entries if isinstance(entry, Mapping)}
+    used = {entry["id"] for entry in entries if isinstance(entry, Mapping) and isinstance(entry.get("id"), str)}
     return (made for made in map("call_{}".format, count()) if made not in used)
 
 

@@ -171,18 +171,21 @@ def _pass_ids(messages: list[Message]) -> None:
     names: dict[str, str] = {}
     for message in messages:
         if message["role"] == "assistant":
-            open_calls = [call for call in message.get("tool_calls", ()) if not call.get("id")]
-            names = {call["id"]: call["function"]["name"] for call in message.get("tool_calls", ()) if call.get("id")}
-        elif message["role"] == "tool":
-            call_id, name = message.get("tool_call_id"), message.get("name")
-            if open_calls and call_id and call_id not in names:
-                same = [call for call in open_calls if call["function"]["name"] == name]
-                call = (same or open_calls)[0]
-                call["id"] = call_id
-                names[call_id] = call["function"]["name"]
+            calls = [call for call in sequence(message.get("tool_calls")) if isinstance(call, dict)]
+            open_calls = [call for call in calls if not call.get("id")]
+            names = {call["id"]: _name_of(call) for call in calls if text(call.get("id"))}
+        elif message["role"] == "tool" and (call_id := text(message.get("tool_call_id"))):
+            name = message.get("name")
+            if open_calls and call_id not in names:
+                call = next((one for one in open_calls if _name_of(one) == name), open_calls[0])
+                call["id"], names[call_id] = call_id, _name_of(call)
                 open_calls.remove(call)
-            if name is not None and names.get(call_id or "") == name:
+            if name is not None and names.get(call_id) == name:
                 del message["name"]
+
+
+def _name_of(call: Mapping[str, Any]) -> str:
+    return text(mapping(call.get("function")).get("name")) or ""
 
 
 def _about(row: Mapping[str, Any], tools: list[dict[str, Any]]) -> About:
