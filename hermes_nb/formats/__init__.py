@@ -24,7 +24,7 @@ from hermes_nb.exceptions import FormatError, FormatWarning
 from hermes_nb.formats.base import Bounds, Head, Loss, Report, Results, Source
 from hermes_nb.records import AgentResult
 
-__all__ = ["READERS", "WRITERS", "Bounds", "Loss", "Report", "read", "recognise", "write"]
+__all__ = ["READERS", "WRITERS", "Bounds", "Loss", "Report", "read", "recognise", "to_rows", "write"]
 
 READERS = (
     "journals",
@@ -103,7 +103,7 @@ def write(results: Results, path: PathLike, format: str) -> Report:
     """Write one result, or many, to a file in another tool's format, and report what of them it could not keep.
 
     `format` is `openai` (chat messages, as JSON lines), `sharegpt` (the Hermes form, as JSON lines), `inspect` (a log
-    of Inspect) or `rows` (rows of a Hugging Face data set, as JSON lines; `formats.rows.rows` gives them in memory).
+    of Inspect) or `rows` (rows of a Hugging Face data set, as JSON lines; `to_rows` gives them in memory).
     The module of each says what reads back to the letter. A report without losses means that everything does. The file
     is written whole or not at all, and everything shaped like a secret is redacted.
 
@@ -115,6 +115,14 @@ def write(results: Results, path: PathLike, format: str) -> Report:
         raise FormatError(f"no format {format!r} is written; there are {', '.join(WRITERS)}")
     report: Report = import_module(f"hermes_nb.formats.{WRITERS[format]}").write(results, path)
     return report
+
+
+def to_rows(results: Results) -> list[dict[str, Any]]:
+    """Rows of a data set in memory, for `datasets.Dataset.from_list` or a DataFrame that is written as Parquet: one
+    for each result, with the columns and types that `hermes_nb/formats/rows.py` declares. `read` takes them again, from
+    memory or from a file. Everything shaped like a secret is redacted."""
+    found: list[dict[str, Any]] = import_module("hermes_nb.formats.rows").rows(results)
+    return found
 
 
 def _from_files(paths: list[PathLike], bounds: Bounds | None) -> list[AgentResult]:

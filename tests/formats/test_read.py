@@ -9,7 +9,7 @@ import lzma
 import os
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,16 @@ def test_F61_ids_are_unique_across_files(file: Callable[..., Path]) -> None:
 
 def test_rows_in_memory_are_read(file: Callable[..., Path]) -> None:
     assert [result.messages for result in formats.read([{"messages": MESSAGES}])] == [MESSAGES]
+
+
+def test_a_data_set_is_read_as_its_rows_are() -> None:
+    class Dataset:
+        column_names = ("messages",)
+
+        def __iter__(self) -> Iterator[dict[str, Any]]:
+            yield {"messages": MESSAGES}
+
+    assert [result.messages for result in formats.read(Dataset())] == [MESSAGES]
 
 
 def test_A32_a_pickle_under_another_name_is_an_error_and_is_not_loaded(

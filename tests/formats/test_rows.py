@@ -31,7 +31,7 @@ def conversations(*answers: Any) -> list[AgentResult]:
 
 @given(made.results())
 def test_a_result_reads_back_whole(result: AgentResult) -> None:
-    [again] = formats.read(rows.rows(result))
+    [again] = formats.read(formats.to_rows(result))
 
     assert again == result
 
@@ -45,7 +45,7 @@ def test_a_run_of_our_own_keeps_its_id_and_its_origin(tmp_path: Path) -> None:
 
 
 def test_every_row_has_the_columns_in_their_order() -> None:
-    found = rows.rows([AgentResult(messages=[]), *conversations("x", [{"type": "text", "text": "y"}])])
+    found = formats.to_rows([AgentResult(messages=[]), *conversations("x", [{"type": "text", "text": "y"}])])
 
     assert {tuple(row) for row in found} == {rows.COLUMNS}
     assert {tuple(message) for row in found for message in row["messages"]} == {
@@ -57,7 +57,7 @@ def test_a_table_of_them_has_one_schema_and_reads_back(tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     results = conversations("x", '{"error": "no"}', [{"type": "text", "text": "y"}])
-    parquet.write_table(arrow.Table.from_pylist(rows.rows(results)), tmp_path / "table")
+    parquet.write_table(arrow.Table.from_pylist(formats.to_rows(results)), tmp_path / "table")
 
     assert formats.read(tmp_path / "table") == results
 
@@ -65,7 +65,7 @@ def test_a_table_of_them_has_one_schema_and_reads_back(tmp_path: Path) -> None:
 def test_a_table_from_pandas_reads_back(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     results = conversations("x", "y")
-    pandas.DataFrame(rows.rows(results)).to_parquet(tmp_path / "table")
+    pandas.DataFrame(formats.to_rows(results)).to_parquet(tmp_path / "table")
 
     assert formats.read(tmp_path / "table") == results
 
@@ -74,7 +74,7 @@ def test_rows_without_their_record_are_read_by_their_messages(tmp_path: Path) ->
     arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     [result] = conversations("5")
-    row = {key: value for key, value in rows.rows(result)[0].items() if key != "record"}
+    row = {key: value for key, value in formats.to_rows(result)[0].items() if key != "record"}
     parquet.write_table(arrow.Table.from_pylist([row]), tmp_path / "table")
 
     [again] = formats.read(tmp_path / "table")
