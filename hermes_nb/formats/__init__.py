@@ -29,6 +29,7 @@ __all__ = ["READERS", "WRITERS", "Bounds", "Loss", "Report", "read", "recognise"
 READERS = (
     "journals",
     "rows",
+    "tau",
     "sharegpt",
     "openai",
 )
