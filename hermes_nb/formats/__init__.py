@@ -30,6 +30,7 @@ READERS = (
     "journals",
     "rows",
     "tau",
+    "tau2",
     "sharegpt",
     "openai",
 )
