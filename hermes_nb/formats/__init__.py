@@ -31,6 +31,8 @@ READERS = (
     "rows",
     "tau",
     "tau2",
+    "swe_agent",
+    "mini_swe_agent",
     "sharegpt",
     "openai",
 )

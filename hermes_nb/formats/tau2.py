@@ -192,6 +192,12 @@ def _usage(message: Mapping[str, Any]) -> Usage:
     return usage_from({**counted, **({} if cost is None else {"cost": cost})})
 
 
+def _total(given: list[Any], role: str) -> Usage:
+    """The usage of all messages of one party that a model was asked for."""
+    counted = [_usage(one) for one in given if one["role"] == role and (one.get("usage") or one.get("cost"))]
+    return sum(counted[1:], counted[0]) if counted else Usage()
+
+
 def _about(simulation: Mapping[str, Any], given: list[Any], info: Mapping[str, Any], tasks: Mapping[str, Any]) -> About:
     agent, world = mapping(info.get("agent_info")), mapping(info.get("environment_info"))
     verdict, trial = mapping(simulation.get("reward_info")), simulation.get("trial")
@@ -209,6 +215,7 @@ def _about(simulation: Mapping[str, Any], given: list[Any], info: Mapping[str, A
         scores={name: value for name, value in scores.items() if number(value) is not None},
         stop_reason=ending,
         error=_error(simulation) if ending in FAILED else None,
+        usage=_total(given, "assistant"),
         seconds=number(simulation.get("duration")),
         meta=_meta(simulation, given, info, tasks.get(task)),
     )
@@ -238,10 +245,9 @@ SETTING = ("num_trials", "max_steps", "max_errors", "seed")
 
 def _meta(simulation: Mapping[str, Any], given: list[Any], info: Mapping[str, Any], task: Any) -> dict[str, Any]:
     meta = {key: value for key, value in simulation.items() if key not in USED and value is not None}
-    of_user = [_usage(one) for one in given if one.get("role") == "user" and (one.get("usage") or one.get("cost"))]
-    if of_user:
-        total = sum(of_user[1:], of_user[0])
-        meta["user_usage"] = {"prompt": total.prompt, "completion": total.completion, "cost": total.cost}
+    of_user = _total(given, "user")
+    if of_user != Usage():
+        meta["user_usage"] = {"prompt": of_user.prompt, "completion": of_user.completion, "cost": of_user.cost}
     known = {
         "task": task,
         "domain": mapping(info.get("environment_info")).get("domain_name"),

@@ -114,7 +114,7 @@ def test_the_user_s_calls_are_calls_and_its_tokens_are_told_apart(tmp_path: Path
 
     assert [(one.call.name, one.content) for one in result.results] == [("create", "{}"), ("look", "blinks")]
     assert [turn.reply.message["role"] for turn in result.turns if turn.reply] == ["assistant", "user"]
-    assert (result.usage.prompt, result.usage.completion, result.usage.cost) == (7, 3, 0.25)
+    assert result.usage == Usage(prompt=7, completion=3, total=10, cost=0.25)
     assert result.meta["user_usage"] == {"prompt": 100, "completion": 10, "cost": 0.5}
 
 
