@@ -32,6 +32,7 @@ READERS = (
     "tau",
     "tau2",
     "swe_agent",
+    "atif",
     "openhands",
     "mini_swe_agent",
     "sharegpt",
