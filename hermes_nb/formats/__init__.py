@@ -33,6 +33,7 @@ READERS = (
     "tau2",
     "swe_agent",
     "atif",
+    "toolbench",
     "openhands",
     "mini_swe_agent",
     "sharegpt",
