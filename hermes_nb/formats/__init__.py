@@ -36,6 +36,7 @@ READERS = (
     "toolbench",
     "openhands",
     "mini_swe_agent",
+    "verifiers",
     "sharegpt",
     "openai",
 )

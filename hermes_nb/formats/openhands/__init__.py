@@ -169,11 +169,9 @@ def _scores(holder: Mapping[str, Any], depth: int = 3) -> dict[str, float]:
 def _ending(told: Any, telling: Telling) -> tuple[StopReason | None, RunError | None]:
     if message := text(told):
         found = NAMED.match(message)
-        reason = next((reason for words, reason in ERRORS if words in message), "crashed")
-        error = RunError(type=found.group(1), message=found.group(2)) if found else RunError(
-            type="error", message=message
-        )  # fmt: skip
-        return reason, error
+        reason: StopReason = next((reason for words, reason in ERRORS if words in message), "crashed")
+        type_, said = found.groups() if found else ("error", message)
+        return reason, RunError(type=type_, message=said)
     if telling.did_finish:
         return "finished", None
     ending = STATES.get(telling.state or "")
