@@ -169,13 +169,19 @@ def _note(given: list[Any], index: int, start: Any) -> Note:
     return Note(
         at=None if ended is None else max(0.0, ended - seconds),
         seconds=seconds,
-        given=is_agent and index == 0 and not (message.get("usage") or body or message.get("tool_calls")),
+        given=_is_greeting(message, index),
         usage=_usage(message) if is_agent else None,
         model=text(body.get("model")) if is_agent else None,
         finish_reason=text(_choice(message).get("finish_reason")),
         id=text(body.get("id")),
         raw=dict(body) or None,
     )
+
+
+def _is_greeting(message: Mapping[str, Any], index: int) -> bool:
+    """Whether it is the agent's first message, which the orchestrator wrote."""
+    asked = message.get("usage") or message.get("raw_data") or message.get("tool_calls")
+    return index == 0 and message["role"] == "assistant" and not asked
 
 
 def _failure(message: Mapping[str, Any]) -> Any:
@@ -193,8 +199,8 @@ def _usage(message: Mapping[str, Any]) -> Usage:
 
 
 def _total(given: list[Any], role: str) -> Usage:
-    """The usage of all messages of one party that a model was asked for."""
-    counted = [_usage(one) for one in given if one["role"] == role and (one.get("usage") or one.get("cost"))]
+    """The usage of one party: of all its messages but the greeting."""
+    counted = [_usage(one) for index, one in enumerate(given) if one["role"] == role and not _is_greeting(one, index)]
     return sum(counted[1:], counted[0]) if counted else Usage()
 
 
