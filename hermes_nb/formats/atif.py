@@ -37,6 +37,7 @@ from hermes_nb.formats.base import (
     number,
     sequence,
     text,
+    whole,
 )
 from hermes_nb.messages import Message, text_of
 from hermes_nb.records import AgentResult, Usage
@@ -86,7 +87,7 @@ def _result(trajectory: Mapping[str, Any], source: Source, place: str, served: A
     subagents: list[Any] = []
     start = next((when for step in trajectory["steps"] if (when := mapping(step).get("timestamp")) is not None), None)
     for index, step in enumerate(trajectory["steps"], 1):
-        if not isinstance(step, Mapping) or step.get("source") not in ROLES:
+        if not isinstance(step, Mapping) or str(step.get("source")) not in ROLES:
             raise source.error(f"step {index} has none of the sources {', '.join(ROLES)}: {step!r:.80}", place)
         is_given = _is_given(step)
         notes[len(messages)] = _note(step, start, is_given)
@@ -155,20 +156,15 @@ def _note(step: Mapping[str, Any], start: Any, is_given: bool) -> Note:
 
 def _usage(metrics: Mapping[str, Any], prefix: str = "") -> Usage:
     named = ("prompt_tokens", "completion_tokens", "cached_tokens")
-    prompt, completion, cached = (_whole(metrics.get(f"{prefix}{name}")) for name in named)
+    prompt, completion, cached = (whole(metrics.get(f"{prefix}{name}")) for name in named)
     return Usage(
         prompt=prompt,
         completion=completion,
         total=prompt + completion if prompt is not None and completion is not None else None,
-        reasoning=_whole(mapping(metrics.get("extra")).get("reasoning_tokens")),
+        reasoning=whole(mapping(metrics.get("extra")).get("reasoning_tokens")),
         cached=cached,
         cost=number(metrics.get(f"{prefix}cost_usd")),
     )
-
-
-def _whole(value: Any) -> int | None:
-    counted = number(value)
-    return None if counted is None else int(counted)
 
 
 def _about(trajectory: Mapping[str, Any], start: Any, meta: dict[str, Any]) -> About:

@@ -32,12 +32,14 @@ from hermes_nb.formats.base import (
     Head,
     Note,
     Source,
+    as_float,
     conversation,
     decoded,
     mapping,
     number,
     sequence,
     text,
+    whole,
 )
 from hermes_nb.messages import Message, text_of
 from hermes_nb.records import AgentResult, RunError, StopReason, Usage
@@ -149,7 +151,7 @@ def _about(row: Mapping[str, Any], history: list[Any], attempt: int, known: dict
     model = mapping(mapping(config.get("agent")).get("model"))
     sampling = {name: model[name] for name in ("temperature", "top_p") if number(model.get(name)) is not None}
     task = mapping(config.get("problem_statement")).get("id") or row.get("instance_id")
-    accepted = mapping(info.get("review")).get("accept")
+    accepted = as_float(mapping(info.get("review")).get("accept"))
     ending, error = _ending(info, history)
     meta = {"info": dict(info), "environment": row.get("environment"), **known}
     return About(
@@ -158,7 +160,7 @@ def _about(row: Mapping[str, Any], history: list[Any], attempt: int, known: dict
         versions={name: info[name] for name in VERSIONS if text(info.get(name))},
         task=text(task),
         attempt=attempt,
-        scores={"review": float(accepted)} if isinstance(accepted, bool | int | float) else {},
+        scores={} if accepted is None else {"review": accepted},
         stop_reason=ending,
         error=error,
         usage=_usage(mapping(info.get("model_stats"))),
@@ -183,10 +185,9 @@ def _ending(info: Mapping[str, Any], history: list[Any]) -> tuple[StopReason | N
 
 def _usage(stats: Mapping[str, Any]) -> Usage | None:
     """The run's tokens and cost; statistics of no calls at all are those of a run that was not counted."""
-    sent, received = number(stats.get("tokens_sent")), number(stats.get("tokens_received"))
+    sent, received = whole(stats.get("tokens_sent")), whole(stats.get("tokens_received"))
     cost = number(stats.get("instance_cost"))
     if not (sent or received or cost or stats.get("api_calls")):
         return None
-    prompt, completion = (None if one is None else int(one) for one in (sent, received))
-    total = prompt + completion if prompt is not None and completion is not None else None
-    return Usage(prompt=prompt, completion=completion, total=total, cost=cost)
+    total = None if sent is None or received is None else sent + received
+    return Usage(prompt=sent, completion=received, total=total, cost=cost)

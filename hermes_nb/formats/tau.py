@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hermes_nb.formats.base import About, Failure, Head, Note, Source, conversation, mapping, raised, text
+from hermes_nb.formats.base import About, Failure, Head, Note, Source, as_float, conversation, mapping, raised, text
 from hermes_nb.messages import text_of
 from hermes_nb.records import AgentResult, RunError, StopReason
 
@@ -64,7 +64,7 @@ def _about(row: Mapping[str, Any]) -> About:
     return About(
         task=str(row["task_id"]),
         attempt=trial if type(trial) is int else 0,
-        scores={name: float(value) for name, value in given.items() if isinstance(value, bool | int | float)},
+        scores={name: score for name, value in given.items() if (score := as_float(value)) is not None},
         stop_reason=_ending(row["traj"], info, error),
         error=error,
         meta={key: value for key, value in row.items() if key not in ("traj", "task_id", "trial", "reward")},

@@ -31,13 +31,14 @@ from hermes_nb.formats.base import (
     Head,
     Note,
     Source,
+    as_float,
     conversation,
     decoded,
     mapping,
-    number,
     reported,
     sequence,
     text,
+    whole,
 )
 from hermes_nb.messages import Message, text_of
 from hermes_nb.records import AgentResult, StopReason, Usage
@@ -82,14 +83,14 @@ def _result(row: Mapping[str, Any], source: Source, place: str) -> AgentResult:
     trained = [one for one in sequence(generated.get("train_messages")) if isinstance(one, list) and one]
     messages = list(trained[-1]) if trained else _told(generated.get("query"), paths[-1] if paths else ())
     others = _others(paths, messages)
-    tokens = number(generated.get("total_tokens"))
+    tokens, win = whole(generated.get("total_tokens")), as_float(row.get("win"))
     meta = {**{key: generated.get(key) for key in KEPT}, "forward_args": row.get("forward_args")}
     meta["final_answer"] = decoded(meta["final_answer"])
     about = About(
         tools=[{"type": "function", "function": one} for one in sequence(generated.get("function"))],
-        scores={"win": float(row["win"])} if isinstance(row.get("win"), bool | int | float) else {},
+        scores={} if win is None else {"win": win},
         stop_reason=ENDINGS.get(str(generated.get("finish_type"))),
-        usage=Usage(total=int(tokens)) if tokens is not None else None,
+        usage=None if tokens is None else Usage(total=tokens),
         meta={key: value for key, value in {**meta, "other_paths": others}.items() if value not in (None, "", [], {})},
     )
     return conversation(messages, source, NAME, place, about, notes=_notes(messages))

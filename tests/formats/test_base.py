@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from hermes_nb.exceptions import FormatError
-from hermes_nb.formats.base import About, Bounds, Failure, Note, Source, between, conversation
+from hermes_nb.formats.base import (
+    About,
+    Bounds,
+    Failure,
+    Note,
+    Source,
+    as_float,
+    between,
+    conversation,
+    number,
+    whole,
+)
 from hermes_nb.records import AgentResult, Usage
 
 USER = {"role": "user", "content": "What is 2 + 3?"}
@@ -209,3 +220,19 @@ def test_given_calls_and_answers_are_messages_and_no_turns() -> None:
 )
 def test_the_time_between_two_moments_is_never_below_zero(start: Any, end: Any, seconds: float | None) -> None:
     assert between(start, end) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "as_it_is", "rounded", "told"),
+    [
+        (3, 3, 3, 3.0),
+        (2.5, 2.5, 2, 2.5),
+        (True, None, None, 1.0),
+        (float("nan"), None, None, None),
+        (10**400, None, None, None),
+        ("3", None, None, None),
+        (None, None, None, None),
+    ],
+)
+def test_a_number_is_finite_or_none(value: Any, as_it_is: Any, rounded: Any, told: Any) -> None:
+    assert (number(value), whole(value), as_float(value)) == (as_it_is, rounded, told)

@@ -7,7 +7,7 @@ from hermes_nb.formats.base.bounds import Bounds
 from hermes_nb.formats.base.building import About, conversation
 from hermes_nb.formats.base.source import Head, Row, Source
 from hermes_nb.formats.base.turning import Failure, Note, raised, reported
-from hermes_nb.formats.base.values import between, decoded, mapping, moment, number, sequence, text
+from hermes_nb.formats.base.values import as_float, between, decoded, mapping, moment, number, sequence, text, whole
 from hermes_nb.formats.base.writing import (
     Loss,
     Report,
@@ -30,6 +30,7 @@ __all__ = [
     "Results",
     "Row",
     "Source",
+    "as_float",
     "between",
     "conversation",
     "decoded",
@@ -43,6 +44,7 @@ __all__ = [
     "reported",
     "sequence",
     "text",
+    "whole",
     "write_atomically",
     "write_lines",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -25,15 +26,31 @@ def text(value: Any) -> str | None:
 
 
 def number(value: Any) -> float | None:
-    """The value if it is a number, otherwise None."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """The value if it is a finite number that a float can hold, otherwise None."""
+    return None if isinstance(value, bool) or as_float(value) is None else value
+
+
+def whole(value: Any) -> int | None:
+    """The value as a whole number if it is a finite one, otherwise None."""
+    counted = number(value)
+    return None if counted is None else int(counted)
+
+
+def as_float(value: Any) -> float | None:
+    """The value as a float, true being 1 and false 0, if it is finite; otherwise None."""
+    if not isinstance(value, bool | int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def moment(value: Any) -> float | None:
     """The time, in seconds since 1970, of text in ISO 8601 or of a number of such seconds; None where it is neither.
     Text without a zone is read as UTC: good for differences, and for nothing else."""
-    if (seconds := number(value)) is not None:
-        return float(seconds)
+    if isinstance(value, int | float):
+        return as_float(value)
     try:
         time = datetime.fromisoformat(value)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

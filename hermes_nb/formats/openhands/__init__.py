@@ -26,7 +26,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hermes_nb.formats.base import About, Head, Source, conversation, mapping, number, sequence, text
+from hermes_nb.formats.base import About, Head, Source, as_float, conversation, mapping, number, sequence, text, whole
 from hermes_nb.formats.openhands.events import Telling
 from hermes_nb.records import AgentResult, RunError, StopReason, Usage
 
@@ -117,14 +117,14 @@ def _usage(metrics: Mapping[str, Any], telling: Telling) -> Usage | None:
     """What the metrics say of the whole run, where they say anything."""
     counted = mapping(metrics.get("accumulated_token_usage")) or telling.accumulated
     cost = number(metrics.get("accumulated_cost"))
-    prompt, completion = number(counted.get("prompt_tokens")), number(counted.get("completion_tokens"))
+    prompt, completion = whole(counted.get("prompt_tokens")), whole(counted.get("completion_tokens"))
     if not prompt and not completion:
         return None if cost is None else Usage(cost=cost)
     return Usage(
-        prompt=int(prompt or 0),
-        completion=int(completion or 0),
-        total=int((prompt or 0) + (completion or 0)),
-        cached=int(number(counted.get("cache_read_tokens")) or 0),
+        prompt=prompt or 0,
+        completion=completion or 0,
+        total=(prompt or 0) + (completion or 0),
+        cached=whole(counted.get("cache_read_tokens")),
         cost=cost,
     )
 
@@ -162,7 +162,7 @@ def _scores(holder: Mapping[str, Any], depth: int = 3) -> dict[str, float]:
     """Every number and truth value in an object and its objects, by its key; the outermost of a key counts."""
     inner = (_scores(value, depth - 1) for value in holder.values() if isinstance(value, Mapping) and depth)
     nested = {key: value for scores in inner for key, value in scores.items()}
-    own = {key: float(value) for key, value in holder.items() if isinstance(value, bool | int | float)}
+    own = {key: score for key, value in holder.items() if (score := as_float(value)) is not None}
     return {**nested, **own}
 
 

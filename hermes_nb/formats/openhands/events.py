@@ -54,7 +54,7 @@ class Telling:
         self._latencies = latencies
         self._told: set[str] = set()
         self._asked: set[str] = set()
-        self._begun: dict[Any, Any] = {}
+        self._begun: dict[str, Any] = {}
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take in the next event."""
@@ -71,7 +71,7 @@ class Telling:
 
     def _act(self, event: Mapping[str, Any], action: str, args: Mapping[str, Any]) -> None:
         is_agent = event.get("source") == "agent"
-        self._begun[event.get("id")] = event.get("timestamp")
+        self._begun[str(event.get("id"))] = event.get("timestamp")
         if is_agent and action in ("finish", "reject"):
             self.did_finish = action == "finish"
         elif action == "message":
@@ -159,7 +159,7 @@ class Telling:
     def _answer(self, event: Mapping[str, Any], observation: str, told: str) -> Note:
         extras = mapping(event.get("extras"))
         code = mapping(extras.get("metadata")).get("exit_code", extras.get("exit_code"))
-        begun = self._begun.get(event.get("cause"))
+        begun = self._begun.get(str(event.get("cause")))
         kind: Any = FAILURES.get(observation)
         return Note(
             at=between(self.started_at, begun),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hermes_nb import codec
-from hermes_nb.formats.base import decoded, mapping, sequence
+from hermes_nb.formats.base import as_float, decoded, mapping, sequence
 from hermes_nb.messages import Message
 from hermes_nb.records import StopReason
 
@@ -55,4 +55,4 @@ def tools_of(given: Any) -> list[Any]:
 
 def numbers_in(given: Mapping[str, Any]) -> dict[str, float]:
     """The numbers and truth values among the values, as numbers."""
-    return {key: float(value) for key, value in given.items() if isinstance(value, bool | int | float)}
+    return {key: told for key, value in given.items() if (told := as_float(value)) is not None}

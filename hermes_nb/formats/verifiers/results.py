@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hermes_nb.formats.base import About, Note, Source, conversation, decoded, mapping, number, text
+from hermes_nb.formats.base import About, Note, Source, conversation, decoded, mapping, number, text, whole
 from hermes_nb.formats.verifiers.naming import NAME, ending_of, message_of, numbers_in, tools_of
 from hermes_nb.messages import Message
 from hermes_nb.records import AgentResult, RunError, Usage
@@ -93,10 +93,10 @@ def _scores(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _usage(counted: Mapping[str, Any]) -> Usage | None:
-    sent, received = number(counted.get("input_tokens")), number(counted.get("output_tokens"))
+    sent, received = whole(counted.get("input_tokens")), whole(counted.get("output_tokens"))
     if sent is None or received is None:
         return None
-    return Usage(prompt=int(sent), completion=int(received), total=int(sent + received))
+    return Usage(prompt=sent, completion=received, total=sent + received)
 
 
 def _seconds(row: Mapping[str, Any]) -> float | None:

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from hermes_nb.formats.base import About, Note, Source, between, conversation, mapping, number, sequence, text
+from hermes_nb.formats.base import About, Note, Source, between, conversation, mapping, number, sequence, text, whole
 from hermes_nb.formats.verifiers.naming import NAME, ending_of, message_of, numbers_in, tools_of
 from hermes_nb.records import AgentResult, RunError, Usage
 
@@ -102,12 +102,12 @@ def _given(nodes: list[Any], path: list[int], told: set[int]) -> set[int]:
     Where no node of a trace says that it was sampled, every assistant's was."""
     is_said = any(mapping(node).get("sampled") is True for node in nodes)
     given: set[int] = set()
-    open_calls: set[Any] = set()
+    open_calls: set[str] = set()
     for node in path:
         message = nodes[node]["message"]
-        ids = {mapping(call).get("id") for call in sequence(message.get("tool_calls"))}
+        ids = {str(mapping(call).get("id")) for call in sequence(message.get("tool_calls"))}
         if message["role"] == "tool":
-            if node in told or message.get("tool_call_id") in open_calls:
+            if node in told or str(message.get("tool_call_id")) in open_calls:
                 given.add(node)
         elif node in told or (is_said and nodes[node].get("sampled") is not True):
             given.add(node)
@@ -133,7 +133,7 @@ def _note(node: Mapping[str, Any], call: Mapping[str, Any] | None, trace: Mappin
 
 def _usage(counted: Mapping[str, Any]) -> Usage:
     prompt, completion, cached, reasoning = (
-        None if (value := number(counted.get(name))) is None else int(value)
+        whole(counted.get(name))
         for name in ("prompt_tokens", "completion_tokens", "cached_input_tokens", "reasoning_tokens")
     )
     asked = None if prompt is None else prompt + (cached or 0)
@@ -144,6 +144,13 @@ def _usage(counted: Mapping[str, Any]) -> Usage:
 
 def _start(trace: Mapping[str, Any]) -> float | None:
     return number(mapping(trace.get("timing")).get("start")) or None
+
+
+def _utc(seconds: float | None) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else ""
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 def _data(trace: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -165,7 +172,7 @@ def _about(trace: Mapping[str, Any], attempt: int, known: dict[str, Any]) -> Abo
     return About(
         model=text(config.get("model")) or text(mapping(config.get("model")).get("name")),
         tools=tools_of(trace.get("tools")),
-        started_at=datetime.fromtimestamp(start, UTC).isoformat() if start else "",
+        started_at=_utc(start),
         sampling={
             key: value for key, value in (sampling or mapping(config.get("sampling"))).items() if value is not None
         },
