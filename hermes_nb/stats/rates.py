@@ -57,7 +57,7 @@ def rates(results: Results, *, level: float = LEVEL) -> pd.DataFrame:
         ("error", "turns", turns_of[0], len(turns)),
         ("error", "runs", failed["run_id"].nunique(), len(runs)),
     ]
-    return shares(rows, {"what": "string", "of": "string"}, level)
+    return shares(rows, {"what": "str", "of": "str"}, level)
 
 
 def errors(results: Results, by: str | Sequence[str] = "tool", *, level: float = LEVEL) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def errors(results: Results, by: str | Sequence[str] = "tool", *, level: float =
         counted = {key: counted.get(key, 0) for key in of}
     rows = [(*key, count, of[_part(key, kept, within)]) for key, count in counted.items()]
     rows.sort(key=lambda row: _order(row, kept))
-    return shares(rows, {name: "Int64" if name == "turn" else "string" for name in kept}, level)
+    return shares(rows, {name: "Int64" if name == "turn" else "str" for name in kept}, level)
 
 
 def recovery(results: Results, by: str | None = None, *, level: float = LEVEL) -> pd.DataFrame:
@@ -104,7 +104,7 @@ def recovery(results: Results, by: str | None = None, *, level: float = LEVEL) -
         recovered = group[group["recovered"].fillna(False).astype(bool)]
         rows.append((*_key(key), len(recovered), len(group), recovered["turns_to_recover"]))
     rows.sort(key=lambda row: (row[0] if by == "turn" else -row[-2], *map(str, row[: len(names)])))
-    made = shares([row[:-1] for row in rows], {name: "Int64" if name == "turn" else "string" for name in names}, level)
+    made = shares([row[:-1] for row in rows], {name: "Int64" if name == "turn" else "str" for name in names}, level)
     made["median_turns"] = pd.array([_or_na(row[-1].median()) for row in rows], dtype="Float64")
     made["most_turns"] = pd.array([_or_na(row[-1].max()) for row in rows], dtype="Int64")
     return made

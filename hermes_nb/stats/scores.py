@@ -38,14 +38,14 @@ def attempts(
             no threshold.
     """
     if len(runs) == 0:
-        return pd.DataFrame({"task": [], "attempt": [], "score": [], "passed": []}).astype({"task": "string"}), ()
+        return pd.DataFrame({"task": [], "attempt": [], "score": [], "passed": []}).astype({"task": "str"}), ()
     column = score_name(runs, name)
     last = runs[~gone_on_with(runs)]
     tasked = last[last["task"].notna()]
     score = pd.to_numeric(tasked[column], errors="coerce").astype("Float64")
     scored = score.notna() & ~score.isin([float("inf"), float("-inf")])
     table = pd.DataFrame({
-        "task": tasked["task"].astype("string"), "attempt": tasked["attempt"].astype("Int64"), "score": score,
+        "task": tasked["task"].astype("str"), "attempt": tasked["attempt"].astype("Int64"), "score": score,
     })[scored.to_numpy(dtype=bool)].reset_index(drop=True)  # fmt: skip
     if binary:
         table["passed"] = passed(table["score"], threshold)

@@ -18,18 +18,18 @@ Results: TypeAlias = AgentResult | PathLike | Iterable[AgentResult | PathLike]
 TOKENS = ("prompt", "completion", "total", "reasoning", "cached")
 
 RUNS = {
-    "run_id": "string", "task": "string", "attempt": "Int64", "stop_reason": "string", "ok": "boolean",
-    "origin_kind": "string", "origin_run_id": "string", "turns": "Int64", "seconds": "Float64",
-    **{f"{part}_tokens": "Int64" for part in TOKENS},
+    "run_id": "str", "task": "str", "attempt": "Int64", "origin_kind": "str", "origin_run_id": "str",
+    "stop_reason": "str", "ok": "boolean", "turns": "Int64", **{f"{part}_tokens": "Int64" for part in TOKENS},
+    "usage_partial": "boolean", "seconds": "Float64",
 }  # fmt: skip
 TURNS = {
-    "run_id": "string", "turn": "Int64", "at": "Float64", "model_seconds": "Float64", "first_token_seconds": "Float64",
-    "prompt_tokens": "Int64", "completion_tokens": "Int64",
+    "run_id": "str", "turn": "Int64", "prompt_tokens": "Int64", "completion_tokens": "Int64", "at": "Float64",
+    "model_seconds": "Float64", "reply_seconds": "Float64", "waited": "Float64", "first_token_at": "Float64",
 }  # fmt: skip
 CALLS = {
-    "run_id": "string", "turn": "Int64", "call_index": "Int64", "name": "string", "arguments": "string",
-    "kind": "string", "fault": "string", "error": "string", "started": "Float64", "queue_seconds": "Float64",
-    "seconds": "Float64", "next_action": "string", "recovered": "boolean", "turns_to_recover": "Int64",
+    "run_id": "str", "turn": "Int64", "call_index": "Int64", "name": "str", "arguments": "str", "kind": "str",
+    "fault": "str", "error": "str", "queued": "Float64", "started": "Float64", "seconds": "Float64",
+    "next_action": "str", "recovered": "boolean", "turns_to_recover": "Int64",
 }  # fmt: skip
 
 
@@ -51,8 +51,8 @@ def tables(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     for number, result in enumerate(each(results)):
         run_id = result.run_id or f"run {number}"
         of_runs.append({"run_id": run_id, **_run(result)})
-        of_turns += [{"run_id": run_id, **_turn(turn)} for turn in result.turns]
-        of_calls += [{"run_id": run_id, **row} for row in _calls(result.turns)]
+        of_turns += [{"run_id": run_id, **_turn(turn, _measured(result))} for turn in result.turns]
+        of_calls += [{"run_id": run_id, **row} for row in _calls(result.turns, _measured(result))]
     scores = list(dict.fromkeys(name for row in of_runs for name in row if name.startswith("score.")))
     return _table(of_runs, RUNS | dict.fromkeys(scores, "object")), _table(of_turns, TURNS), _table(of_calls, CALLS)
 
@@ -69,41 +69,51 @@ def each(results: Results) -> Iterator[AgentResult]:
 
 def _table(rows: Sequence[dict[str, Any]], dtypes: dict[str, str]) -> pd.DataFrame:
     columns = {name: [row.get(name) for row in rows] for name in dtypes}
+    columns = {
+        name: [one.encode("utf-8", "replace").decode() if isinstance(one, str) else one for one in column]
+        for name, column in columns.items()
+    }
     return pd.DataFrame(columns, columns=list(dtypes), dtype=object).astype(dtypes)
 
 
 def _run(result: AgentResult) -> dict[str, Any]:
-    origin = result.origin
-    tokens = {f"{part}_tokens": None if result.usage.partial else getattr(result.usage, part) for part in TOKENS}
+    origin, usage = result.origin, result.usage
     return {
         "task": result.task, "attempt": result.attempt, "stop_reason": result.stop_reason, "ok": result.ok,
         "origin_kind": origin.kind if origin else None, "origin_run_id": origin.run_id if origin else None,
-        "turns": len(result.turns), "seconds": result.seconds if result.turns else None,
-        **tokens, **{f"score.{name}": value for name, value in result.scores.items()},
+        "turns": len(result.turns), "seconds": result.seconds if _measured(result) else None,
+        "usage_partial": usage.partial, **{f"{part}_tokens": getattr(usage, part) for part in TOKENS},
+        **{f"score.{name}": value for name, value in result.scores.items()},
     }  # fmt: skip
 
 
-def _turn(turn: Turn) -> dict[str, Any]:
+def _measured(result: AgentResult) -> bool:
+    return result.provenance is not None and not (result.origin and result.origin.kind == "import")
+
+
+def _turn(turn: Turn, measured: bool) -> dict[str, Any]:
     reply = turn.reply
-    return {
-        "turn": turn.number, "at": turn.at, "model_seconds": reply.seconds if reply else None,
-        "first_token_seconds": reply.first_token_at if reply else None,
-        "prompt_tokens": reply.usage.prompt if reply else None,
-        "completion_tokens": reply.usage.completion if reply else None,
-    }  # fmt: skip
+    row: dict[str, Any] = {"turn": turn.number}
+    if reply:
+        row |= {"prompt_tokens": reply.usage.prompt, "completion_tokens": reply.usage.completion}
+        if measured:
+            row |= {"reply_seconds": reply.seconds, "waited": reply.waited, "first_token_at": reply.first_token_at}
+    return row | {"at": turn.at, "model_seconds": turn.model_seconds} if measured else row
 
 
-def _calls(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
+def _calls(turns: Sequence[Turn], measured: bool) -> Iterator[dict[str, Any]]:
     for place, turn in enumerate(turns):
         answered = {result.call.index: result for result in turn.results}
         for call in turn.reply.calls if turn.reply else [result.call for result in turn.results]:
             row = {"turn": turn.number, "call_index": call.index, "name": call.name, "arguments": call.arguments}
             result = answered.get(call.index)
-            yield row | (_answer(result, turns[place + 1 :]) if result else {})
+            yield row | (_answer(result, turns[place + 1 :], measured) if result else {})
 
 
-def _answer(result: ToolResult, later: Sequence[Turn]) -> dict[str, Any]:
-    row = {"started": result.started, "queue_seconds": result.queued, "seconds": result.seconds}
+def _answer(result: ToolResult, later: Sequence[Turn], measured: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    if measured:
+        row = {"started": result.started, "queued": result.queued, "seconds": result.seconds}
     if result.error is None:
         return row
     mended = [turn.number for turn in later if any(_mends(one, result.call) for one in turn.results)]

@@ -14,10 +14,10 @@ SHARES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 MEASURED = {
     ("run", "s"): ("runs", "seconds"),
-    ("model reply", "s"): ("turns", "model_seconds"),
+    ("model reply", "s"): ("turns", "reply_seconds"),
     ("first token", "s"): ("turns", "first_token_seconds"),
     ("tool call", "s"): ("calls", "seconds"),
-    ("tool queue", "s"): ("calls", "queue_seconds"),
+    ("tool queue", "s"): ("calls", "queued"),
     ("prompt of a turn", "tokens"): ("turns", "prompt_tokens"),
     ("reply of a turn", "tokens"): ("turns", "completion_tokens"),
     ("total of a run", "tokens"): ("runs", "total_tokens"),
@@ -38,7 +38,9 @@ def percentiles(results: Results, shares: Sequence[float] = SHARES) -> pd.DataFr
     names = [share_name(share) for share in shares]
     if len(set(names)) < len(names):
         raise ConfigurationError(f"these shares name a percentile twice: {list(shares)}")
-    tables = dict(zip(("runs", "turns", "calls"), seen.tables(results), strict=True))
+    runs, turns, calls = seen.tables(results)
+    first = (turns["first_token_at"] - turns["at"] - turns["waited"]).clip(lower=0)
+    tables = {"runs": runs, "turns": turns.assign(first_token_seconds=first), "calls": calls}
     rows = []
     for (what, unit), (table, column) in MEASURED.items():
         values = tables[table][column].dropna().astype(float)
@@ -46,7 +48,7 @@ def percentiles(results: Results, shares: Sequence[float] = SHARES) -> pd.DataFr
         ends = (values.mean(), values.min(), values.max()) if len(values) else (pd.NA,) * 3
         rows.append((what, unit, len(values), *ends[:2], *middle, ends[2]))
     numbers = ["mean", "min", *names, "max"]
-    dtypes = {"what": "string", "unit": "string", "count": "Int64"} | dict.fromkeys(numbers, "Float64")
+    dtypes = {"what": "str", "unit": "str", "count": "Int64"} | dict.fromkeys(numbers, "Float64")
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
 

@@ -118,7 +118,7 @@ def _amounts(runs: pd.DataFrame) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in seen.TOKENS:
         known = runs[f"{part}_tokens"]
-        if len(runs) and known.notna().all():
+        if len(runs) and known.notna().all() and not runs["usage_partial"].fillna(True).any():
             found[f"tokens/{part}"] = int(known.sum())
     seconds = runs["seconds"].dropna().astype(float)
     found |= {"seconds/run_mean": seconds.mean(), "seconds/run_max": seconds.max()} if len(seconds) else {}

@@ -6,12 +6,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hermes_nb.records import AgentResult, Reply, ToolCall, ToolError, ToolResult, Turn, Usage
+from hermes_nb.records import AgentResult, Provenance, Reply, ToolCall, ToolError, ToolResult, Turn, Usage
 
 FAULTS = {
     "unknown_tool": "model", "bad_json": "model", "bad_arguments": "model", "exception": "tool", "reported": "tool",
     "timeout": "environment", "cancelled": "run", "rejected": "run",
 }  # fmt: skip
+
+MADE = Provenance(started_at="2026-01-01T00:00:00Z", server={"name": "made"}, sampling={})
+"""With it the times of a run are taken for measured."""
 
 Call = tuple[str, str | None]
 """A tool's name, and the kind of the error that it ended in."""
@@ -20,6 +23,7 @@ Call = tuple[str, str | None]
 def run(run_id: str, *turns: list[Call], stop_reason: str = "finished", **more: Any) -> AgentResult:
     """A run whose turns make these calls; a reply takes half a second, a call 0.1 s, its arguments are its place."""
     made = tuple(turn(number, calls) for number, calls in enumerate(turns, 1))
+    more.setdefault("provenance", MADE)
     return AgentResult(messages=[], run_id=run_id, turns=made, stop_reason=stop_reason, seconds=len(made) * 0.6, **more)  # type: ignore[arg-type]
 
 
@@ -31,7 +35,7 @@ def turn(number: int, calls: list[Call]) -> Turn:
     at = (number - 1) * 0.6
     results = tuple(answer(call, kind, at + 0.5) for call, (_, kind) in zip(asked, calls, strict=True))
     reply = Reply(
-        message={"role": "assistant", "content": ""}, calls=asked, seconds=0.5, first_token_at=0.2,
+        message={"role": "assistant", "content": ""}, calls=asked, seconds=0.5, first_token_at=(number - 1) * 0.6 + 0.2,
         usage=Usage(prompt=100 * number, completion=10, total=100 * number + 10),
     )  # fmt: skip
     return Turn(number=number, reply=reply, results=results, at=at, seconds=0.6, model_seconds=0.5, tool_seconds=0.1)

@@ -6,7 +6,7 @@ from itertools import product
 from math import comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_nb import stats
@@ -53,6 +53,7 @@ def test_pass_and_fail_are_counted_pair_by_pair(pairs: dict[str, tuple[bool, boo
     assert (found.test, found.p) == ("exact McNemar", pytest.approx(mcnemar(better, worse)))
 
 
+@settings(max_examples=40)
 @given(numbers)
 def test_the_p_of_other_scores_is_that_of_all_ways_to_swap_the_groups(pairs: dict[str, tuple[int, int]]) -> None:
     found = stats.paired(*groups(pairs))
@@ -65,6 +66,7 @@ def test_the_p_of_other_scores_is_that_of_all_ways_to_swap_the_groups(pairs: dic
         assert found.p == pytest.approx(expected)
 
 
+@settings(max_examples=40)
 @given(numbers)
 def test_an_interval_holds_its_effect_and_turning_the_groups_around_turns_both(
     pairs: dict[str, tuple[int, int]],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hermes_nb import stats
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.records import AgentResult, Reply, Turn, Usage
-from tests.stats.made import many_runs, run
+from tests.stats.made import MADE, many_runs, run
 
 times = st.lists(st.floats(0.001, 1000), min_size=2, max_size=40)
 
@@ -23,7 +23,9 @@ def asked(run_id: str, *seconds: float) -> AgentResult:
         Turn(number=number, reply=Reply(message={"role": "assistant"}, seconds=one, usage=Usage()), model_seconds=one)
         for number, one in enumerate(seconds, 1)
     )
-    return AgentResult(messages=[], run_id=run_id, turns=turns, stop_reason="finished", seconds=sum(seconds))
+    return AgentResult(
+        messages=[], run_id=run_id, turns=turns, stop_reason="finished", seconds=sum(seconds), provenance=MADE
+    )
 
 
 @given(times)
