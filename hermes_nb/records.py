@@ -190,13 +190,18 @@ class RunError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The run this one grew from, and where: after its end (follow_up, resume) or at a turn or call (fork)."""
+    """The run this one grew from, and where: after its end (follow_up, resume) or at a turn or call (fork).
+
+    `messages` is how many of the messages this run begins with are that one's, a system message put before them
+    included (None: nobody kept count).
+    """
 
     kind: Literal["resume", "fork", "follow_up", "import"]
     run_id: str | None = None
     turn: int | None = None
     call_index: int | None = None
     edit: str | None = None
+    messages: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
