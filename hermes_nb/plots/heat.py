@@ -18,9 +18,6 @@ MOST_TOOLS = 20
 PALEST = 0.2
 """The darkest ground is for the largest share, but for no share under this one."""
 
-DARK = 0.68
-"""From here on in the shades the ground is so dark that the text on it is white."""
-
 SHADES = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#fbd5bd", "#e98b50", "#b34700", "#5c2400"])
 TITLE = "Tool errors by tool and kind"
 
@@ -92,9 +89,15 @@ def _rows(data: pd.DataFrame, tools: list[str], kinds: list[str]) -> tuple[pd.Da
 
 
 def _write(axes: Axes, place: tuple[float, float], count: int, share: float, darkest: float) -> None:
-    colour = DIM if not count else "white" if share >= DARK * darkest else INK
+    colour = (INK if _light(SHADES(share / darkest)) else "white") if count else DIM
     told = f"{count:,} · {words.percent(share)}" if count else "0"
     axes.text(*place, told, color=colour, fontsize=9, ha="center", va="center")
+
+
+def _light(ground: tuple[float, float, float, float]) -> bool:
+    """Whether dark text is easier to read on it than white: by relative luminance, as WCAG defines it."""
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in ground[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.2
 
 
 def _alt(data: pd.DataFrame, calls: int) -> str:

@@ -66,10 +66,10 @@ def _drawn(data: pd.DataFrame, log: bool | None) -> Plot:
     axes = plot.subplots()
     if log:
         axes.set_xscale("log")
+    # First the axis, which could not be found from marks that all stand in one place.
+    axes.set_xlim(floor, (float(data["seconds"].max()) or 1.0) * (1.4 if log else 1.03))
     for place, tool in enumerate(shown):
         _draw_tool(axes, place, data[data["tool"] == tool], floor)
-    top = float(data["seconds"].max()) or 1.0
-    axes.set_xlim(floor, top * (1.4 if log else 1.03))
     _label(axes, data, tools, shown, log)
     return plot.told(TITLE, _alt(data, middle, tools), data)
 

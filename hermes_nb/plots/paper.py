@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 INK, DIM, FAINT = "#1a1a1a", "#595959", "#d9d9d9"
 WIDTH = 8.0
@@ -84,7 +85,7 @@ class Plot(Figure):
     title: str
 
     def __init__(self, height: float, width: float = WIDTH) -> None:
-        super().__init__(figsize=(width, height), dpi=DPI, layout="constrained")
+        super().__init__(figsize=(width, height), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.07))
         self.set_canvas(Paper(self))
         self.data, self.alt, self.title = pd.DataFrame(), "", ""
 

@@ -26,7 +26,13 @@ ACTIONS = {
 def name(text: object, most: int = LONGEST) -> str:
     """A tool's, task's or run's name, cut to fit, with whatever cannot be seen or drawn made visible."""
     shown = Lens(Redactor()).name(str(text)).replace("\n", " ")
-    return fitted("".join(letter if _has(letter) else f"⟦U+{ord(letter):04X}⟧" for letter in shown), most)
+    return fitted("".join(letter if _has(letter) else f"⟦U+{_code(letter):04X}⟧" for letter in shown), most)
+
+
+def _code(letter: str) -> int:
+    """The letter's code; of a control's picture, the control's."""
+    code = ord(letter)
+    return 0x7F if code == 0x2421 else code - 0x2400 if 0x2400 <= code < 0x2420 else code
 
 
 def names(texts: list[str], most: int = LONGEST) -> list[str]:
