@@ -22,6 +22,9 @@ DTYPES = {
 }  # fmt: skip
 MOST_LANES = 24
 MOST_RUNS = 24
+MOST_LINES = 80
+"""Of more turns than these only the numbered ones have a hairline."""
+
 OTHERS = "other tools"
 TITLE = "Where the time went"
 
@@ -144,10 +147,11 @@ def _number_turns(axes: Axes, bars: pd.DataFrame, end: float) -> None:
     above = axes.secondary_xaxis("top")
     apart, last, places = end / 36, -end, []
     for turn, at in starts.items():
-        axes.axvline(at, color=FAINT, linewidth=0.7, zorder=0)
         if at - last >= apart:
             places.append((at, str(turn)))
             last = at
+    lines = list(starts) if len(starts) <= MOST_LINES else [at for at, _ in places]
+    axes.vlines(lines, 0, 1, transform=axes.get_xaxis_transform(), color=FAINT, linewidth=0.7, zorder=0)
     above.set_xticks([at for at, _ in places], labels=[number for _, number in places])
     above.tick_params(length=0, pad=1, labelsize=8, labelcolor=DIM)
     above.spines["top"].set_visible(False)

@@ -15,6 +15,9 @@ from hermes_nb.stats.seen import Results
 
 DTYPES = {"run_id": "str", "turn": "Int64", "prompt": "Int64", "completion": "Int64", "total": "Int64"}
 MOST_LINES = 60
+MOST_BARS = 100
+"""So many turns have a bar each; more are drawn as one outline."""
+
 TITLE = "Tokens by turn"
 
 
@@ -67,9 +70,11 @@ def _drawn(data: pd.DataFrame, window: int | None) -> Plot:
 def _bars(axes: Axes, data: pd.DataFrame) -> None:
     turn = data["turn"].to_numpy(dtype=int)
     prompt, reply = (data[part].fillna(0).to_numpy(dtype=float) for part in ("prompt", "completion"))
-    width = 0.8
-    axes.bar(turn, prompt, width=width, linewidth=0, label=PROMPT.name, **PROMPT.filled)
-    axes.bar(turn, reply, width=width, bottom=prompt, linewidth=0, label=REPLY.name, **REPLY.filled)
+    for mark, low, high in ((PROMPT, 0 * prompt, prompt), (REPLY, prompt, prompt + reply)):
+        if len(turn) <= MOST_BARS:
+            axes.bar(turn, high - low, bottom=low, linewidth=0, label=mark.name, **mark.filled)
+        else:
+            axes.fill_between(turn, low, high, step="mid", linewidth=0, label=mark.name, **mark.filled)
     axes.set_xlim(turn.min() - 0.6, turn.max() + 0.6)
 
 

@@ -87,10 +87,10 @@ def errors(results: Results, by: str | Sequence[str] = "tool", *, level: float =
 def recovery(results: Results, by: str | None = None, *, level: float = LEVEL) -> pd.DataFrame:
     """How often a failed call was made good later in its run, and in how many turns.
 
-    A call has recovered when the same tool answers without an error in a later turn (`recovered` of
-    `hermes_nb.frames.calls`). `by` is `tool`, `kind`, `fault`, `turn` or `next_action`; None gives one row for all.
-    `count` of `denominator` errors recovered; `median_turns` and `most_turns` are the turns that took, NA where none
-    did.
+    A call has recovered when the same tool answers without an error in a later turn (for a tool that there is not, when
+    any does): `recovered` of `hermes_nb.frames.calls`. `by` is `tool`, `kind`, `fault`, `turn` or `next_action`; None
+    gives one row for all. `count` of `denominator` errors recovered; `median_turns` and `most_turns` are the turns that
+    took, NA where none did.
 
     Raises:
         ConfigurationError: `by` is none of these.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from hermes_nb.records import AgentResult, Provenance, Reply, ToolCall, ToolError, ToolResult, Turn, Usage
@@ -12,6 +13,9 @@ FAULTS = {
     "unknown_tool": "model", "bad_json": "model", "bad_arguments": "model", "exception": "tool", "reported": "tool",
     "timeout": "environment", "cancelled": "run", "rejected": "run",
 }  # fmt: skip
+
+patiently = settings(max_examples=40, deadline=None)
+"""How the random tests run: the first table of a process takes its time."""
 
 MADE = Provenance(started_at="2026-01-01T00:00:00Z", server={"name": "made"}, sampling={})
 """With it the times of a run are taken for measured."""

@@ -12,11 +12,12 @@ from hermes_nb import stats
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.records import AgentResult, Origin
 from hermes_nb.stats.attempts import all_of_them, at_least_one
-from tests.stats.made import sampled, scored, tasks
+from tests.stats.made import patiently, sampled, scored, tasks
 
 draws = st.integers(1, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n)))
 
 
+@patiently
 @given(draws)
 def test_both_estimators_are_the_shares_of_all_ways_to_draw_k_of_n(draw: tuple[int, int, int]) -> None:
     n, c, k = draw
@@ -26,6 +27,7 @@ def test_both_estimators_are_the_shares_of_all_ways_to_draw_k_of_n(draw: tuple[i
     assert all_of_them(n, c, k) == pytest.approx(sum(map(all, ways)) / len(ways))
 
 
+@patiently
 @given(draws)
 def test_at_least_one_passes_exactly_when_not_all_fail(draw: tuple[int, int, int]) -> None:
     n, c, k = draw
@@ -45,6 +47,7 @@ def test_thousands_of_attempts_neither_overflow_nor_lose_digits() -> None:
     assert all_of_them(10_000, 9_999, 5_000) == pytest.approx(0.5)
 
 
+@patiently
 @given(tasks)
 def test_with_k_of_1_both_are_the_mean_of_the_tasks_means(passes: dict[str, list[bool]]) -> None:
     expected = sum(sum(one) / len(one) for one in passes.values()) / len(passes)
@@ -54,6 +57,7 @@ def test_with_k_of_1_both_are_the_mean_of_the_tasks_means(passes: dict[str, list
         assert estimate.count == len(passes)
 
 
+@patiently
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.booleans(), min_size=4, max_size=4), min_size=1))
 def test_more_attempts_make_pass_at_k_no_less_and_pass_hat_k_no_more(passes: dict[str, list[bool]]) -> None:
     table = stats.passes(sampled(passes))
@@ -64,6 +68,7 @@ def test_more_attempts_make_pass_at_k_no_less_and_pass_hat_k_no_more(passes: dic
     assert table["pass_at_k"].iloc[0] == pytest.approx(table["pass_hat_k"].iloc[0])
 
 
+@patiently
 @given(tasks, st.integers(1, 3))
 def test_an_interval_holds_its_estimate_and_stays_within_0_and_1(passes: dict[str, list[bool]], k: int) -> None:
     for estimate in (stats.pass_at_k(sampled(passes), k), stats.pass_hat_k(sampled(passes), k)):
@@ -73,6 +78,7 @@ def test_an_interval_holds_its_estimate_and_stays_within_0_and_1(passes: dict[st
             assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1  # type: ignore[operator]
 
 
+@patiently
 @given(tasks, st.randoms())
 def test_the_order_of_the_runs_changes_nothing(passes: dict[str, list[bool]], random) -> None:
     runs = sampled(passes)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hermes_nb import stats
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.stats.estimates import mean, rate
+from tests.stats.made import patiently
 
 cases = st.integers(1, 400).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of)))
 levels = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])
@@ -25,6 +26,7 @@ def test_a_published_example() -> None:
     assert stats.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
 
 
+@patiently
 @given(cases, levels)
 def test_a_bound_is_the_share_from_which_the_sample_is_just_so_many_standard_errors_away(
     case: tuple[int, int], level: float
@@ -37,6 +39,7 @@ def test_a_bound_is_the_share_from_which_the_sample_is_just_so_many_standard_err
         assert apart == pytest.approx(z * math.sqrt(bound * (1 - bound) / of), abs=1e-7)
 
 
+@patiently
 @given(cases, levels)
 def test_an_interval_holds_its_share_and_stays_within_0_and_1(case: tuple[int, int], level: float) -> None:
     low, high = stats.wilson(*case, level) or (math.nan, math.nan)
@@ -45,6 +48,7 @@ def test_an_interval_holds_its_share_and_stays_within_0_and_1(case: tuple[int, i
     assert low < high
 
 
+@patiently
 @given(cases)
 def test_failures_have_the_mirrored_interval_of_successes(case: tuple[int, int]) -> None:
     count, of = case
@@ -53,6 +57,7 @@ def test_failures_have_the_mirrored_interval_of_successes(case: tuple[int, int])
     assert stats.wilson(of - count, of) == pytest.approx((1 - high, 1 - low))
 
 
+@patiently
 @given(cases)
 def test_more_of_the_same_gives_a_narrower_interval_and_a_higher_level_a_wider_one(case: tuple[int, int]) -> None:
     def width(count: int, of: int, level: float = 0.95) -> float:
@@ -80,6 +85,7 @@ def test_an_estimate_shows_value_interval_and_number_in_one_line() -> None:
     assert repr(rate(81, 263, "calls")) == "Estimate(0.308, 95 % interval 0.255 to 0.366 (Wilson), 263 calls)"
 
 
+@patiently
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=4).filter(lambda values: len(set(values)) > 1))
 def test_the_bounds_are_quantiles_of_all_the_means_that_resampling_can_give(values: list[int]) -> None:
     found = mean(values, "tasks")
@@ -94,6 +100,7 @@ def test_the_bounds_are_quantiles_of_all_the_means_that_resampling_can_give(valu
         assert share_below(bound, with_it=False) - 0.006 <= share <= share_below(bound, with_it=True) + 0.006
 
 
+@patiently
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=30), st.integers(0, 99))
 def test_a_mean_is_within_its_interval_and_the_same_seed_gives_the_same(values: list[float], seed: int) -> None:
     found = mean(values, "tasks", seed=seed)

@@ -6,13 +6,13 @@ from itertools import product
 from math import comb
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_nb import stats
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.stats.pairs import mcnemar
-from tests.stats.made import sampled, scored
+from tests.stats.made import patiently, sampled, scored
 
 few = st.integers(0, 7)
 outcomes = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.booleans(), st.booleans()), min_size=1)
@@ -25,6 +25,7 @@ def groups(pairs: dict[str, tuple]) -> tuple[list, list]:
     return tuple([scored(task, both[side]) for task, both in pairs.items()] for side in (0, 1))  # type: ignore[return-value]
 
 
+@patiently
 @given(few, few)
 def test_mcnemars_p_is_the_share_of_coin_tosses_that_are_no_more_even(better: int, worse: int) -> None:
     tosses = list(product([1, -1], repeat=better + worse))
@@ -33,6 +34,7 @@ def test_mcnemars_p_is_the_share_of_coin_tosses_that_are_no_more_even(better: in
     assert mcnemar(better, worse) == pytest.approx(sum(as_far) / len(as_far))
 
 
+@patiently
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemars_p_is_the_two_tails_of_the_binomial_distribution(better: int, worse: int) -> None:
     n, tail = better + worse, min(better, worse)
@@ -41,6 +43,7 @@ def test_mcnemars_p_is_the_two_tails_of_the_binomial_distribution(better: int, w
     assert mcnemar(better, worse) == pytest.approx(min(1.0, both))
 
 
+@patiently
 @given(outcomes)
 def test_pass_and_fail_are_counted_pair_by_pair(pairs: dict[str, tuple[bool, bool]]) -> None:
     found = stats.paired(*groups(pairs))
@@ -53,7 +56,7 @@ def test_pass_and_fail_are_counted_pair_by_pair(pairs: dict[str, tuple[bool, boo
     assert (found.test, found.p) == ("exact McNemar", pytest.approx(mcnemar(better, worse)))
 
 
-@settings(max_examples=40)
+@patiently
 @given(numbers)
 def test_the_p_of_other_scores_is_that_of_all_ways_to_swap_the_groups(pairs: dict[str, tuple[int, int]]) -> None:
     found = stats.paired(*groups(pairs))
@@ -66,7 +69,7 @@ def test_the_p_of_other_scores_is_that_of_all_ways_to_swap_the_groups(pairs: dic
         assert found.p == pytest.approx(expected)
 
 
-@settings(max_examples=40)
+@patiently
 @given(numbers)
 def test_an_interval_holds_its_effect_and_turning_the_groups_around_turns_both(
     pairs: dict[str, tuple[int, int]],

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from hermes_nb import stats
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.loop import HermesAgentLoop
 from hermes_nb.records import AgentResult
 from hermes_nb.servers.scripted import ScriptedServer, call
-from tests.stats.made import FAULTS, many_runs, run
+from tests.stats.made import FAULTS, many_runs, patiently, run
 
 SHARE = ["count", "denominator", "rate", "low", "high"]
 
@@ -30,7 +30,7 @@ def made(table: pd.DataFrame, *about: str) -> dict:
     return dict(zip(keys, zip(table["count"], table["denominator"], strict=True), strict=True))
 
 
-@settings(max_examples=40)
+@patiently
 @given(many_runs)
 def test_errors_by_tool_and_turn_are_shares_of_the_calls_there(runs: list[AgentResult]) -> None:
     answers = [answer for run in runs for answer in run.results]
@@ -41,7 +41,7 @@ def test_errors_by_tool_and_turn_are_shares_of_the_calls_there(runs: list[AgentR
         assert made(stats.errors(runs, by), by) == {one: (wrong[one], of[one]) for one in of}
 
 
-@settings(max_examples=40)
+@patiently
 @given(many_runs)
 def test_errors_by_kind_and_fault_are_shares_of_all_calls(runs: list[AgentResult]) -> None:
     errors = [error for run in runs for error in run.tool_errors]
@@ -52,7 +52,7 @@ def test_errors_by_kind_and_fault_are_shares_of_all_calls(runs: list[AgentResult
         assert made(stats.errors(runs, by), by) == {one: (count, calls) for one, count in counted.items()}
 
 
-@settings(max_examples=40)
+@patiently
 @given(many_runs)
 def test_errors_by_tool_and_kind_are_shares_of_the_tools_calls(runs: list[AgentResult]) -> None:
     of = Counter(call.name for run in runs for call in run.calls)
@@ -64,7 +64,7 @@ def test_errors_by_tool_and_kind_are_shares_of_the_tools_calls(runs: list[AgentR
                for pair, count in pairs.items())  # fmt: skip
 
 
-@settings(max_examples=40)
+@patiently
 @given(many_runs)
 def test_every_rate_is_count_over_denominator_within_its_interval(runs: list[AgentResult]) -> None:
     for table in (stats.rates(runs), stats.errors(runs), stats.errors(runs, "turn"), stats.recovery(runs, "kind")):
@@ -76,7 +76,7 @@ def test_every_rate_is_count_over_denominator_within_its_interval(runs: list[Age
                 assert rate is low is high is pd.NA
 
 
-@settings(max_examples=40)
+@patiently
 @given(many_runs)
 def test_the_rates_of_a_set_of_runs_have_calls_turns_and_runs_below_them(runs: list[AgentResult]) -> None:
     turns = [turn for run in runs for turn in run.turns]

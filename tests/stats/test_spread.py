@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hermes_nb import stats
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.records import AgentResult, Reply, Turn, Usage
-from tests.stats.made import MADE, many_runs, run
+from tests.stats.made import MADE, many_runs, patiently, run
 
 times = st.lists(st.floats(0.001, 1000), min_size=2, max_size=40)
 
@@ -28,6 +28,7 @@ def asked(run_id: str, *seconds: float) -> AgentResult:
     )
 
 
+@patiently
 @given(times)
 def test_percentiles_are_those_of_the_standard_library(seconds: list[float]) -> None:
     row = stats.percentiles(asked("one", *seconds)).set_index("what").loc["model reply"]
@@ -77,6 +78,7 @@ def test_shares_that_are_none_are_refused(shares: list[float]) -> None:
         stats.percentiles([], shares)
 
 
+@patiently
 @given(many_runs)
 def test_survival_counts_the_runs_that_have_more_turns(runs: list[AgentResult]) -> None:
     table = stats.survival(runs)

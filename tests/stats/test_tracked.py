@@ -7,13 +7,13 @@ import math
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_nb import stats
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.records import AgentResult, ToolCall, ToolError, ToolResult, Turn
-from tests.stats.made import many_runs, run, scored
+from tests.stats.made import many_runs, patiently, run, scored
 
 MLFLOW = re.compile(r"[/\w.\- ]+")
 TENSORBOARD = re.compile(r"[-/\w.]+")
@@ -58,7 +58,7 @@ def test_a_secret_in_an_error_is_not_sent_away() -> None:
     assert "[redacted:" in str(found["train/tool_error_details"])
 
 
-@settings(max_examples=40)
+@patiently
 @given(many_runs)
 def test_counts_and_rates_have_their_denominators(runs: list[AgentResult]) -> None:
     found = stats.metrics(runs, prefix="")
@@ -75,7 +75,7 @@ def test_counts_and_rates_have_their_denominators(runs: list[AgentResult]) -> No
             assert value == found[f"{start}errors"] / found[f"{start}calls"]
 
 
-@settings(max_examples=40)
+@patiently
 @given(many_runs)
 def test_what_is_unknown_has_no_entry_and_nothing_is_nan(runs: list[AgentResult]) -> None:
     for name, value in stats.metrics(runs).items():
@@ -84,7 +84,7 @@ def test_what_is_unknown_has_no_entry_and_nothing_is_nan(runs: list[AgentResult]
         assert isinstance(value, str) or math.isfinite(value), name
 
 
-@settings(max_examples=40)
+@patiently
 @given(st.lists(odd_names, min_size=1, max_size=4, unique=True))
 def test_names_of_tools_and_scores_are_legal_everywhere_and_stay_apart(names: list[str]) -> None:
     runs = [run("one", [(name, None) for name in names], scores=dict.fromkeys(names, 0.5))]
