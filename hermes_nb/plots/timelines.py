@@ -25,6 +25,9 @@ MOST_RUNS = 24
 MOST_LINES = 80
 """Of more turns than these only the numbered ones have a hairline."""
 
+MOST_LARGE = 40
+"""Of more errors than these in a lane the marks are small, or they would hide each other."""
+
 OTHERS = "other tools"
 TITLE = "Where the time went"
 
@@ -126,9 +129,10 @@ def _draw_lane(axes: Axes, lane: int, bars: pd.DataFrame) -> None:
             spans = list(zip(start[here], seconds[here], strict=True))
             axes.broken_barh(spans, (lane - 0.36 + level * height, height * 0.94), linewidth=0, **mark.filled)
         axes.vlines(start[these], bottom[these], bottom[these] + height * 0.94, color=mark.colour, linewidth=0.9)
+    size, edge = (8, 1.1) if failed.sum() <= MOST_LARGE else (4, 0)
     axes.plot(
         (start + seconds / 2)[failed], bottom[failed] + height / 2, linestyle="", marker="X", color=WRONG.colour,
-        markersize=8, markeredgecolor="white", markeredgewidth=1.1, clip_on=False, zorder=4,
+        markersize=size, markeredgecolor="white", markeredgewidth=edge, clip_on=False, zorder=4,
     )  # fmt: skip
 
 
@@ -145,7 +149,7 @@ def _number_turns(axes: Axes, bars: pd.DataFrame, end: float) -> None:
     """A hairline where each turn begins, and as many of their numbers as there is room for."""
     starts = bars.groupby("turn")["start"].min()
     above = axes.secondary_xaxis("top")
-    apart, last, places = end / 36, -end, []
+    apart, last, places = end * (1 + len(str(starts.index.max()))) / 75, -end, []
     for turn, at in starts.items():
         if at - last >= apart:
             places.append((at, str(turn)))
