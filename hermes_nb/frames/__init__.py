@@ -21,8 +21,7 @@ run alone, so that each message is counted once, whichever of the two are in the
 has them too, marked in the column `inherited`. Turns, calls, errors and tokens are a run's own in any case.
 
 Of journals nothing is ever run, and memory is taken by the runs under way and the table alone. A damaged run is passed
-over with a JournalWarning, as by `journal.runs`; runs are in order of file and start. Of a provider's body, which no
-table but `tokens` looks at, damage goes unseen.
+over with a JournalWarning, as by `journal.runs`; runs are in order of file and start.
 
 Parquet gives every table back as it was: `frame.to_parquet(path)`, `pandas.read_parquet(path)`. That is why arguments
 are JSON text (`arguments` as written, `parsed` in one canonical form) and no objects. For CSV there is `to_csv`, which

@@ -17,27 +17,22 @@ from hermes_nb.events import KINDS, Event
 from hermes_nb.exceptions import JournalError
 from hermes_nb.frames.plain import Entry, PlainRun, PlainTurn, settle
 from hermes_nb.journal import Bounds, lines, locks
-from hermes_nb.records import COUNTED, Origin, Reply, RunError, ToolCall, ToolError, ToolResult, Usage
-
-REPLIED = b'{"t":"Replied","run_id":'
-RAW = b',"raw":{'
-USAGE = b'"usage":{"'
-OURS = tuple(f'{name}"'.encode() for name in (*COUNTED, "partial"))
+from hermes_nb.records import Origin, Reply, RunError, ToolCall, ToolError, ToolResult, Usage
 
 
 class Odd(Exception):
     """A line is not as the journal's writer makes it, or does not follow."""
 
 
-def runs_of(path: Path, bounds: Bounds, *, raw: bool) -> Iterator[tuple[int, PlainRun]]:
-    """The runs of a file as they end, each with its number by their starts; with `raw`, the providers' bodies too.
+def runs_of(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
+    """The runs of a file as they end, each with its number by their starts.
 
     Raises:
         Odd: it has to be read by `journal`.
         OSError: it cannot be read.
     """
     written = locks.is_taken(path)
-    reader = _Reader(raw)
+    reader = _Reader()
     with path.open("rb") as file:
         for number in count(1):
             line = file.readline(bounds.line + 1)
@@ -52,8 +47,7 @@ def runs_of(path: Path, bounds: Bounds, *, raw: bool) -> Iterator[tuple[int, Pla
 class _Reader:
     """Takes lines in, and gives the runs that are over."""
 
-    def __init__(self, raw: bool) -> None:
-        self._raw = raw
+    def __init__(self) -> None:
         self._open: dict[str, _OpenRun] = {}
         self._starts = count()
         self._checked: set[tuple[Any, ...]] = set()
@@ -67,8 +61,9 @@ class _Reader:
                 raise Odd from None
             yield from self.left("crashed")
             return
-        name, run_id = entry.pop("t"), entry.get("run_id")
+        name = entry.pop("t")
         self._check_event(name, entry)
+        run_id: str = entry["run_id"]
         if name == "RunStarted":
             yield from self._over(run_id, "crashed")
             self._open[run_id] = _OpenRun(next(self._starts), entry)
@@ -80,12 +75,9 @@ class _Reader:
             yield from self._over(run_id, "crashed")
 
     def _entry(self, line: bytes) -> Entry:
-        """The line's JSON; of a reply without the provider's body, which is read by nobody here."""
+        """The line's JSON. Of what numbers too long for orjson may stand in, only a run's beginning is in a table."""
         try:
-            if line.startswith(REPLIED):
-                place = -1 if self._raw else _body(line)
-                entry = orjson.loads(line if place < 0 else line[:place] + b"}}")
-            elif line.startswith(b'{"t":"RunStarted"'):
+            if line.startswith(b'{"t":"RunStarted"'):
                 entry = codec.loads(line)
             else:
                 entry = orjson.loads(line)
@@ -163,15 +155,6 @@ def _all_are(kind: type, values: Any) -> None:
         raise Odd
 
 
-def _body(line: bytes) -> int:
-    """Where the provider's body begins, which is the last field of a reply; -1 where that is not sure."""
-    place = line.find(RAW)
-    if place < 0 or not line.endswith(b"}}}\n"):
-        return -1
-    last = line.rfind(USAGE, place)
-    return -1 if last >= 0 and line.startswith(OURS, last + len(USAGE)) else place
-
-
 class _OpenRun:
     """A run that has begun: what `events.Fold` makes of its events, in plain values."""
 
@@ -179,7 +162,7 @@ class _OpenRun:
         self.start = start
         self._started = started
         self._messages: list[Any] | None = None  # Kept only once the history was rewritten.
-        self._turns: list[_OpenTurn] = []
+        self._turns: list[PlainTurn] = []
         self._open: _OpenTurn | None = None
         self._finished: Entry | None = None
         self._usage: Usage | None = None

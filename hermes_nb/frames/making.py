@@ -32,7 +32,6 @@ class Maker:
         self._columns = TABLES["messages" if name == "conversations" else name]
         self._rows = ROWS[name]
         self._bounds = bounds
-        self._raw = name == "tokens"
         self._keys = Keys()
         self._table = Table(self._columns)
         self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if name == "runs" else None
@@ -58,7 +57,7 @@ class Maker:
     def _file(self, path: Path) -> None:
         mark, keys, runs = self._table.mark(), self._keys.copy(), len(self._extra or ())
         try:
-            ended = self._ended(quickly(path, self._bounds, raw=self._raw))
+            ended = self._ended(quickly(path, self._bounds))
         except Odd:
             self._table.back(mark)
             self._keys = keys
@@ -83,7 +82,7 @@ def _row_order(runs: list[int], counts: list[int]) -> list[int]:
 
 def _widened(frame: pd.DataFrame, extra: list[tuple[dict[str, Any], dict[str, Any]]]) -> pd.DataFrame:
     """The frame with a column for every score and every key of meta, in sorted order."""
-    told = {}
+    told: dict[str, Any] = {}
     for place, prefix in enumerate(("score", "meta")):
         column = [one[place] for one in extra]
         told |= extra_columns(prefix, column, {str(name) for one in column for name in one})
