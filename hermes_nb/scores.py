@@ -25,8 +25,8 @@ def scored(source: Source, fn: Callable[[AgentResult], Any], name: str = "exact"
     """New results with a score each, `scores[name]`; those that were given stay as they are.
 
     A list of them; of an async `fn`, what is awaited to have it, and the runs are scored one after the other. Scores of
-    other names are kept, those of this one replaced. Where `fn` raises, the score is None, which is NA in `frames.runs`,
-    and `scores["<name>.error"]` says why.
+    other names are kept, those of this one replaced. Where `fn` raises, the score is None, which is NA in
+    `frames.runs`, and `scores["<name>.error"]` says why.
 
     Args:
         source: results, or paths and patterns of files of runs, or any mixture; see `frames`.

@@ -11,10 +11,10 @@ there is no row. What is not known is NA, never 0 and never empty text. Times ar
 of exactly 0 in a run that was imported, where nobody measured it, is NA. Half of a surrogate pair, which no table can
 hold, is written as its escape (`\\ud800`).
 
-Keys: `run_id` names a run in every table, `(run_id, turn)` a turn, `(run_id, turn, call_index)` a call or an error. They
-join the tables of one source, and are unique over its runs: a result without an id has a key made of its conversation,
-and where one id stands for several runs, the second is `...~2`. The rows of a run do not depend on which other runs are
-in the table.
+Keys: `run_id` names a run in every table, `(run_id, turn)` a turn, `(run_id, turn, call_index)` a call or an error.
+They join the tables of one source, and are unique over its runs: a result without an id has a key made of its
+conversation, and where one id stands for several runs, the second is `...~2`. The rows of a run do not depend on which
+other runs are in the table.
 
 A run that goes on from another (follow_up, resume, fork) begins with the messages of that one. They are rows of that
 run alone, so that each message is counted once, whichever of the two are in the table; `messages(..., inherited=True)`
@@ -128,8 +128,9 @@ def errors(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
 def tokens(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     """One row a token: of the sequences in `managed_state`; where there are none, of the replies' log-probabilities.
 
-    A sequence's tokens have `node`, and `mask` says which the model wrote; those it was given have no logprob. A reply's
-    have `turn` and `text`, and are all the model's. `managed_state` lives in memory only: journals have the second kind.
+    A sequence's tokens have `node`, and `mask` says which the model wrote; those it was given have no logprob. Those of
+    a reply have `turn` and `text`, and are all the model's. `managed_state` lives in memory only: journals have the
+    second kind.
 
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.

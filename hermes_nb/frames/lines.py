@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -19,20 +19,23 @@ from hermes_nb.frames.plain import Entry, PlainRun, PlainTurn, settle
 from hermes_nb.journal import Bounds, lines, locks
 from hermes_nb.records import Origin, Reply, RunError, ToolCall, ToolError, ToolResult, Usage
 
+Shapes: TypeAlias = set[tuple[Any, ...]]
+"""The kinds, names and types of values of entries that were found to be sound."""
+
 
 class Odd(Exception):
     """A line is not as the journal's writer makes it, or does not follow."""
 
 
-def runs_of(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
-    """The runs of a file as they end, each with its number by their starts.
+def runs_of(path: Path, bounds: Bounds, checked: Shapes) -> Iterator[tuple[int, PlainRun]]:
+    """The runs of a file as they end, each with its number by their starts. `checked` grows with what is found sound.
 
     Raises:
         Odd: it has to be read by `journal`.
         OSError: it cannot be read.
     """
     written = locks.is_taken(path)
-    reader = _Reader()
+    reader = _Reader(checked)
     with path.open("rb") as file:
         for number in count(1):
             line = file.readline(bounds.line + 1)
@@ -40,39 +43,44 @@ def runs_of(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
                 break
             if number > bounds.lines or not line.endswith(b"}\n"):
                 raise Odd
-            yield from reader.take(line, first=number == 1)
-    yield from reader.left("running" if written or locks.is_taken(path) else "crashed")
+            reader.take(line, first=number == 1)
+            if reader.over:
+                yield from reader.over
+                reader.over.clear()
+    reader.leave("running" if written or locks.is_taken(path) else "crashed")
+    yield from reader.over
 
 
 class _Reader:
-    """Takes lines in, and gives the runs that are over."""
+    """Takes lines in; `over` are the runs that have ended, each with its number by their starts."""
 
-    def __init__(self) -> None:
+    def __init__(self, checked: Shapes) -> None:
+        self.over: list[tuple[int, PlainRun]] = []
         self._open: dict[str, _OpenRun] = {}
         self._starts = count()
-        self._checked: set[tuple[Any, ...]] = set()
+        self._checked = checked
 
-    def take(self, line: bytes, first: bool) -> Iterator[tuple[int, PlainRun]]:
+    def take(self, line: bytes, first: bool) -> None:
         entry = None if first else self._entry(line)
         if entry is None or "t" not in entry:
             try:
                 lines.check_opening(line)
             except JournalError:
                 raise Odd from None
-            yield from self.left("crashed")
+            self.leave("crashed")
             return
         name = entry.pop("t")
         self._check_event(name, entry)
         run_id: str = entry["run_id"]
         if name == "RunStarted":
-            yield from self._over(run_id, "crashed")
+            self._end(run_id, "crashed")
             self._open[run_id] = _OpenRun(next(self._starts), entry)
         run = self._open.get(run_id)
         if run is None:
             raise Odd
         run.take(name, entry)
         if name == "RunFinished":
-            yield from self._over(run_id, "crashed")
+            self._end(run_id, "crashed")
 
     def _entry(self, line: bytes) -> Entry:
         """The line's JSON. Of what numbers too long for orjson may stand in, only a run's beginning is in a table."""
@@ -130,9 +138,10 @@ class _Reader:
 
     def _check(self, kind: Any, entry: Any) -> None:
         """What `codec.build` would take: it is asked once for every shape, the names and types of the values."""
-        if type(entry) is not dict:
-            raise Odd
-        shape = (kind, *entry, *map(type, entry.values()))
+        try:
+            shape = (kind, *entry, *map(type, entry.values()))
+        except (TypeError, AttributeError):
+            raise Odd from None
         if shape not in self._checked:
             try:
                 codec.build(kind, entry)
@@ -140,14 +149,15 @@ class _Reader:
                 raise Odd from None
             self._checked.add(shape)
 
-    def left(self, unended: str) -> Iterator[tuple[int, PlainRun]]:
+    def leave(self, unended: str) -> None:
+        """All runs are over, as far as they came."""
         for run_id in tuple(self._open):
-            yield from self._over(run_id, unended)
+            self._end(run_id, unended)
 
-    def _over(self, run_id: str, unended: str) -> Iterator[tuple[int, PlainRun]]:
+    def _end(self, run_id: str, unended: str) -> None:
         run = self._open.pop(run_id, None)
         if run is not None:
-            yield run.start, run.plain(unended)
+            self.over.append((run.start, run.plain(unended)))
 
 
 def _all_are(kind: type, values: Any) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hermes_nb.frames import rows
 from hermes_nb.frames.declared import TABLES
-from hermes_nb.frames.lines import Odd
+from hermes_nb.frames.lines import Odd, Shapes
 from hermes_nb.frames.plain import PlainRun, plain_run
 from hermes_nb.frames.source import Keys, Source, parts, quickly, slowly
 from hermes_nb.frames.table import Table, extra_columns
@@ -33,6 +33,7 @@ class Maker:
         self._rows = ROWS[name]
         self._bounds = bounds
         self._keys = Keys()
+        self._checked: Shapes = set()
         self._table = Table(self._columns)
         self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if name == "runs" else None
 
@@ -57,7 +58,7 @@ class Maker:
     def _file(self, path: Path) -> None:
         mark, keys, runs = self._table.mark(), self._keys.copy(), len(self._extra or ())
         try:
-            ended = self._ended(quickly(path, self._bounds))
+            ended = self._ended(quickly(path, self._bounds, self._checked))
         except Odd:
             self._table.back(mark)
             self._keys = keys

@@ -13,7 +13,7 @@ from warnings import warn
 
 from hermes_nb import codec
 from hermes_nb.exceptions import ConfigurationError, JournalWarning
-from hermes_nb.frames.lines import Odd, runs_of
+from hermes_nb.frames.lines import Odd, Shapes, runs_of
 from hermes_nb.frames.plain import PlainRun, plain_run
 from hermes_nb.journal import Bounds, lines
 from hermes_nb.journal.loading import files_of, runs_in
@@ -25,7 +25,8 @@ class Holder(Protocol):
     """What has a run's result, such as a LiveRun."""
 
     @property
-    def result(self) -> AgentResult: ...
+    def result(self) -> AgentResult:
+        """The run as far as it came."""
 
 
 Source: TypeAlias = Union[AgentResult, Holder, str, os.PathLike[str], Iterable["Source"]]  # noqa: UP007 - it names itself
@@ -100,7 +101,7 @@ def slowly(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
         yield start, plain_run(result)
 
 
-def quickly(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
+def quickly(path: Path, bounds: Bounds, checked: Shapes) -> Iterator[tuple[int, PlainRun]]:
     """The runs of a journal, straight from its lines.
 
     Raises:
@@ -108,7 +109,7 @@ def quickly(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
     """
     if not is_journal(path):
         raise Odd
-    yield from runs_of(path, bounds)
+    yield from runs_of(path, bounds, checked)
 
 
 class Keys:
@@ -120,7 +121,7 @@ class Keys:
     def copy(self) -> Keys:
         """The same, as far as it is given."""
         made = Keys()
-        made._given = Counter(self._given)  # noqa: SLF001 - one of us
+        made._given = Counter(self._given)
         return made
 
     def of(self, run: PlainRun) -> str:

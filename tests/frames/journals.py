@@ -55,6 +55,8 @@ RAWS = st.sampled_from([
     None, {}, {"id": "x", "usage": {"prompt_tokens": 7}}, {"choices": [{"logprobs": {"content": [
         {"token": "a", "logprob": -0.5}, {"token": "\ud800", "logprob": None}, 7]}}]}, {"usage": {"prompt": 1}},
 ])  # fmt: skip
+STARTS = st.sampled_from(["", "2026-01-01T00:00:00+00:00", "2026-01-01T02:00:00.5+02:00"])
+METAS = st.dictionaries(st.sampled_from(["k", "=x"]), st.sampled_from([1, True, 0.5, "a", None, [1], 2**70]))
 ORIGINS = st.sampled_from([
     None, Origin(kind="follow_up", run_id="q", turn=1), Origin(kind="resume", run_id="q", messages=1, edit="mended"),
     Origin(kind="import"), Origin(kind="fork", run_id="q", turn=2, call_index=1, messages=9),
@@ -106,8 +108,10 @@ def turns(draw: st.DrawFn, turn: int) -> list[dict[str, Any]]:
     if made:
         message["tool_calls"] = [{"id": one.id, "function": {"name": one.name}} for one in made]
     reply = Reply(
-        message=message, text=draw(WORDS), reasoning=draw(st.sampled_from([None, "hm"])), calls=made, usage=draw(USAGES),
-        partial=draw(st.sampled_from([False, False, True])), raw=draw(RAWS), problems=draw(st.sampled_from([(), ("odd",)])),
+        message=message, text=draw(WORDS), reasoning=draw(st.sampled_from([None, "hm"])), calls=made,
+        usage=draw(USAGES),
+        partial=draw(st.sampled_from([False, False, True])), raw=draw(RAWS),
+        problems=draw(st.sampled_from([(), ("odd",)])),
         source_text=draw(st.sampled_from([None, "whole"])), status=draw(st.sampled_from([None, 200])),
     )  # fmt: skip
     told.append({"kind": Replied, "reply": reply})
@@ -121,12 +125,12 @@ def turns(draw: st.DrawFn, turn: int) -> list[dict[str, Any]]:
 def runs(draw: st.DrawFn, run_id: str) -> list[Event]:
     """The events of a run, as far as it came."""
     told: list[tuple[int, dict[str, Any]]] = [(0, {
-        "kind": RunStarted, "started_at": draw(st.sampled_from(["", "2026-01-01T00:00:00+00:00", "2026-01-01T02:00:00.5+02:00"])),
+        "kind": RunStarted, "started_at": draw(STARTS),
         "task": draw(st.sampled_from([None, "sums/1"])), "attempt": draw(st.integers(0, 2)), "origin": draw(ORIGINS),
         "server": draw(st.sampled_from([{}, {"model": "hermes-4", "name": "S"}])),
         "sampling": draw(st.sampled_from([{}, {"temperature": 1, "max_tokens": 5, "tool_choice": {"a": 1}}])),
         "messages": tuple(draw(st.lists(MESSAGES, max_size=4))),
-        "meta": draw(st.dictionaries(st.sampled_from(["k", "=x"]), st.sampled_from([1, True, 0.5, "a", None, [1], 2**70]))),
+        "meta": draw(METAS),
         "versions": draw(st.sampled_from([{}, {"git": {"commit": "f" * 40, "dirty": True}}, {"git": None}])),
     })]  # fmt: skip
     for turn in range(1, draw(st.integers(0, 3)) + 1):

@@ -47,7 +47,7 @@ def test_tables_from_files_are_the_tables_of_the_loaded_runs(
 def test_what_the_writer_writes_is_read_straight_from_its_lines(tmp_path: Path) -> None:
     path = written(tmp_path / "x.jsonl", [*run_of("a")[:4], *run_of("b"), *run_of("a")[4:]])
 
-    found = [(start, run.facts["run_id"]) for start, run in runs_of(path, Bounds())]
+    found = [(start, run.facts["run_id"]) for start, run in runs_of(path, Bounds(), set())]
     assert found == [(1, "b"), (0, "a")], "as they end, and nothing of it was odd"
     assert list(frames.runs(path)["run_id"]) == ["a", "b"], "by their starts"
     assert frames.calls(path)["run_id"].tolist() == ["a", "b"]

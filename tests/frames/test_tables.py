@@ -311,7 +311,8 @@ async def test_messages_say_of_which_turn_and_call_they_are() -> None:
     table = frames.messages(result)[["role", "turn", "call_index", "name", "calls"]].astype(object)
 
     assert [tuple(None if pd.isna(one) else one for one in row) for row in table.itertuples(index=False)] == [
-        ("user", 0, None, None, 0), ("assistant", 1, None, None, 2), ("tool", 1, 0, "add", 0), ("tool", 1, 1, "read", 0),
+        ("user", 0, None, None, 0), ("assistant", 1, None, None, 2),
+        ("tool", 1, 0, "add", 0), ("tool", 1, 1, "read", 0),
         ("assistant", 2, None, None, 0),
     ]  # fmt: skip
 
