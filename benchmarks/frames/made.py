@@ -13,16 +13,25 @@ from typing import Any
 
 import orjson
 
-from hermes_nb.events import CallFinished, CallStarted, Event, Replied, RunFinished, RunStarted, TurnFinished, TurnStarted
+from hermes_nb.events import (
+    CallFinished,
+    CallStarted,
+    Event,
+    Replied,
+    RunFinished,
+    RunStarted,
+    TurnFinished,
+    TurnStarted,
+)
 from hermes_nb.journal import Journal
 from hermes_nb.messages import tool
 from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult, Usage
 
 FILES = 40
-WORDS = (
-    "the result of the search is a list of files in which the function that was asked for is called with one argument "
-    "und zwar größer, naïve café 数据 as before; error: no such file or directory /tmp/x.py line 12 return None \"quoted\""
-).split(" ")
+WORDS = (  # noqa: SIM905 - read as text; with quotes to escape, and more than ASCII.
+    "the result of the search is a list of files in which the function that was asked for is called with one "
+    'argument und zwar größer, naïve café 数据 as before; error: no such file or directory /tmp/x.py line 12 "quoted"'
+).split()
 TOOLS = ("terminal", "read_file", "search", "write_file", "web_fetch")
 SCHEMAS = tuple(
     {"type": "function", "function": {"name": name, "description": "Does it.", "parameters": {"type": "object"}}}

@@ -11,18 +11,17 @@ there is no row. What is not known is NA, never 0 and never empty text. Times ar
 of exactly 0 in a run that was imported, where nobody measured it, is NA. Half of a surrogate pair, which no table can
 hold, is written as its escape (`\\ud800`).
 
-Keys: `run_id` names a run in every table, `(run_id, turn)` a turn, `(run_id, turn, call_index)` a call or an error. They
-join the tables of one source, and are unique over its runs: a result without an id has a key made of its conversation,
-and where one id stands for several runs, the second is `...~2`. The rows of a run do not depend on which other runs are
-in the table.
+Keys: `run_id` names a run in every table, `(run_id, turn)` a turn, `(run_id, turn, call_index)` a call or an error.
+They join the tables of one source, and are unique over its runs: a result without an id has a key made of its
+conversation, and where one id stands for several runs, the second is `...~2`. The rows of a run do not depend on which
+other runs are in the table.
 
 A run that goes on from another (follow_up, resume, fork) begins with the messages of that one. They are rows of that
 run alone, so that each message is counted once, whichever of the two are in the table; `messages(..., inherited=True)`
 has them too, marked in the column `inherited`. Turns, calls, errors and tokens are a run's own in any case.
 
 Of journals nothing is ever run, and memory is taken by the runs under way and the table alone. A damaged run is passed
-over with a JournalWarning, as by `journal.runs`; runs are in order of file and start. Of a provider's body, which no
-table but `tokens` looks at, damage goes unseen.
+over with a JournalWarning, as by `journal.runs`; runs are in order of file and start.
 
 Parquet gives every table back as it was: `frame.to_parquet(path)`, `pandas.read_parquet(path)`. That is why arguments
 are JSON text (`arguments` as written, `parsed` in one canonical form) and no objects. For CSV there is `to_csv`, which
@@ -129,8 +128,9 @@ def errors(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
 def tokens(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     """One row a token: of the sequences in `managed_state`; where there are none, of the replies' log-probabilities.
 
-    A sequence's tokens have `node`, and `mask` says which the model wrote; those it was given have no logprob. A reply's
-    have `turn` and `text`, and are all the model's. `managed_state` lives in memory only: journals have the second kind.
+    A sequence's tokens have `node`, and `mask` says which the model wrote; those it was given have no logprob. Those of
+    a reply have `turn` and `text`, and are all the model's. `managed_state` lives in memory only: journals have the
+    second kind.
 
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.

@@ -29,7 +29,9 @@ def answered(run: PlainRun) -> list[Answered]:
     turns = [list(_of_turn(turn)) for turn in run.turns]
     for place, calls in enumerate(turns):
         if calls:
-            _look_ahead(calls, run.turns[place + 1 : place + 2], turns[place + 1 : place + 2])
+            after = place + 1
+            if after < len(turns):
+                _look_ahead(calls, run.turns[after].reply, turns[after])
     every = [one for calls in turns for one in calls]
     if any(one.error is not None for one in every):
         _look_for_recovery(every)
@@ -47,11 +49,10 @@ def _of_turn(turn: PlainTurn) -> Iterator[Answered]:
         yield Answered(turn.number, index, call, canonical(call.get("arguments", "{}")), result, error)
 
 
-def _look_ahead(calls: list[Answered], after: list[PlainTurn] | tuple[()], then: list[list[Answered]]) -> None:
-    reply = after[0].reply if after else None
-    if reply is None or (reply.get("partial") and not then[0]):
+def _look_ahead(calls: list[Answered], reply: Entry | None, then: list[Answered]) -> None:
+    if reply is None or (reply.get("partial") and not then):
         return
-    made = {(one.call["name"], _wanted(one)) for one in then[0]}
+    made = {(one.call["name"], _wanted(one)) for one in then}
     names = {name for name, _ in made}
     for one in calls:
         name = one.call["name"]

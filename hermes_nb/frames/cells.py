@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pandas as pd
 
@@ -25,10 +26,10 @@ def to_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         OSError: it cannot be written.
     """
     safe = pd.DataFrame({_guarded(str(name)): _safe(column) for name, column in frame.items()}, index=frame.index)
-    safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+    safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\r\n")
 
 
-def _safe(column: pd.Series) -> pd.Series:
+def _safe(column: pd.Series[Any]) -> pd.Series[Any]:
     kind = str(column.dtype)
     return column.map(_guarded, na_action="ignore") if kind in (TEXT, "object", "string") else column
 
@@ -49,19 +50,23 @@ def read_csv(path: str | os.PathLike[str], table: str) -> pd.DataFrame:
     declared = {column.name: column.dtype for column in TABLES[table]}
     kinds = {name: TEXT if dtype == TIME else dtype for name, dtype in declared.items()}
     frame = pd.read_csv(
-        path, dtype=kinds, keep_default_na=False, na_values=[""], encoding="utf-8", float_precision="round_trip",
-        lineterminator="\n", dtype_backend="numpy_nullable",
-    )  # fmt: skip
-    made = {_bare(name): _back(column, declared.get(name)) for name, column in frame.items()}
+        path, dtype=kinds, keep_default_na=False, na_values=[""], encoding="utf-8", dtype_backend="numpy_nullable"
+    )
+    made = {_bare(name): _back(column, declared.get(str(name))) for name, column in frame.items()}
     return pd.DataFrame(made, index=frame.index)
 
 
-def _back(column: pd.Series, declared: str | None) -> pd.Series:
+def _back(column: pd.Series[Any], declared: str | None) -> pd.Series[Any]:
     if declared == TIME:
-        return pd.to_datetime(column, format="ISO8601", utc=True).astype(TIME)
+        return _as(pd.to_datetime(column, format="ISO8601", utc=True), TIME)
     if declared is None and str(column.dtype).startswith("string"):
-        column = column.astype(TEXT)
-    return column.map(_bare, na_action="ignore").astype(TEXT) if column.dtype == TEXT else column
+        column = _as(column, TEXT)
+    return _as(column.map(_bare, na_action="ignore"), TEXT) if column.dtype == TEXT else column
+
+
+def _as(column: Any, dtype: Any) -> pd.Series[Any]:
+    made: pd.Series[Any] = column.astype(dtype)
+    return made
 
 
 def _bare(value: object) -> str:

@@ -32,7 +32,7 @@ USAGE = (
 )
 
 NEXT = (
-    Column("next_action", TEXT, "What the model did next: retried_same, changed_arguments, changed_tool, answered, ended."),
+    Column("next_action", TEXT, "What came next: retried_same, changed_arguments, changed_tool, answered, ended."),
     Column("recovered", FLAG, "A failed call was made good later in the run; NA for a call that did not fail."),
     Column("turns_to_recover", WHOLE, "How many turns later that was; NA where it was not.", "turns"),
 )  # fmt: skip
@@ -111,7 +111,7 @@ TURNS = (
 MESSAGES = (
     RUN_ID,
     Column("position", WHOLE, "The message's place in the run's conversation, from 0."),
-    Column("turn", WHOLE, "The turn that it is of; 0 for what the run began with; NA where a rewritten history hides it."),
+    Column("turn", WHOLE, "Its turn; 0 for what the run began with; NA where a rewritten history hides it."),
     Column("call_index", WHOLE, "Of a tool's answer in a turn: which call it answers."),
     Column("role", TEXT, "Who speaks."),
     Column("content", TEXT, "Its text; of a list of parts, the text parts joined; NA for none."),

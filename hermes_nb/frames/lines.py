@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -17,27 +17,25 @@ from hermes_nb.events import KINDS, Event
 from hermes_nb.exceptions import JournalError
 from hermes_nb.frames.plain import Entry, PlainRun, PlainTurn, settle
 from hermes_nb.journal import Bounds, lines, locks
-from hermes_nb.records import COUNTED, Origin, Reply, RunError, ToolCall, ToolError, ToolResult, Usage
+from hermes_nb.records import Origin, Reply, RunError, ToolCall, ToolError, ToolResult, Usage
 
-REPLIED = b'{"t":"Replied","run_id":'
-RAW = b',"raw":{'
-USAGE = b'"usage":{"'
-OURS = tuple(f'{name}"'.encode() for name in (*COUNTED, "partial"))
+Shapes: TypeAlias = set[tuple[Any, ...]]
+"""The kinds, names and types of values of entries that were found to be sound."""
 
 
 class Odd(Exception):
     """A line is not as the journal's writer makes it, or does not follow."""
 
 
-def runs_of(path: Path, bounds: Bounds, *, raw: bool) -> Iterator[tuple[int, PlainRun]]:
-    """The runs of a file as they end, each with its number by their starts; with `raw`, the providers' bodies too.
+def runs_of(path: Path, bounds: Bounds, checked: Shapes) -> Iterator[tuple[int, PlainRun]]:
+    """The runs of a file as they end, each with its number by their starts. `checked` grows with what is found sound.
 
     Raises:
         Odd: it has to be read by `journal`.
         OSError: it cannot be read.
     """
     written = locks.is_taken(path)
-    reader = _Reader(raw)
+    reader = _Reader(checked)
     with path.open("rb") as file:
         for number in count(1):
             line = file.readline(bounds.line + 1)
@@ -45,47 +43,49 @@ def runs_of(path: Path, bounds: Bounds, *, raw: bool) -> Iterator[tuple[int, Pla
                 break
             if number > bounds.lines or not line.endswith(b"}\n"):
                 raise Odd
-            yield from reader.take(line, first=number == 1)
-    yield from reader.left("running" if written or locks.is_taken(path) else "crashed")
+            reader.take(line, first=number == 1)
+            if reader.over:
+                yield from reader.over
+                reader.over.clear()
+    reader.leave("running" if written or locks.is_taken(path) else "crashed")
+    yield from reader.over
 
 
 class _Reader:
-    """Takes lines in, and gives the runs that are over."""
+    """Takes lines in; `over` are the runs that have ended, each with its number by their starts."""
 
-    def __init__(self, raw: bool) -> None:
-        self._raw = raw
+    def __init__(self, checked: Shapes) -> None:
+        self.over: list[tuple[int, PlainRun]] = []
         self._open: dict[str, _OpenRun] = {}
         self._starts = count()
-        self._checked: set[tuple[Any, ...]] = set()
+        self._checked = checked
 
-    def take(self, line: bytes, first: bool) -> Iterator[tuple[int, PlainRun]]:
+    def take(self, line: bytes, first: bool) -> None:
         entry = None if first else self._entry(line)
         if entry is None or "t" not in entry:
             try:
                 lines.check_opening(line)
             except JournalError:
                 raise Odd from None
-            yield from self.left("crashed")
+            self.leave("crashed")
             return
-        name, run_id = entry.pop("t"), entry.get("run_id")
+        name = entry.pop("t")
         self._check_event(name, entry)
+        run_id: str = entry["run_id"]
         if name == "RunStarted":
-            yield from self._over(run_id, "crashed")
+            self._end(run_id, "crashed")
             self._open[run_id] = _OpenRun(next(self._starts), entry)
         run = self._open.get(run_id)
         if run is None:
             raise Odd
         run.take(name, entry)
         if name == "RunFinished":
-            yield from self._over(run_id, "crashed")
+            self._end(run_id, "crashed")
 
     def _entry(self, line: bytes) -> Entry:
-        """The line's JSON; of a reply without the provider's body, which is read by nobody here."""
+        """The line's JSON. Of what numbers too long for orjson may stand in, only a run's beginning is in a table."""
         try:
-            if line.startswith(REPLIED):
-                place = -1 if self._raw else _body(line)
-                entry = orjson.loads(line if place < 0 else line[:place] + b"}}")
-            elif line.startswith(b'{"t":"RunStarted"'):
+            if line.startswith(b'{"t":"RunStarted"'):
                 entry = codec.loads(line)
             else:
                 entry = orjson.loads(line)
@@ -138,9 +138,10 @@ class _Reader:
 
     def _check(self, kind: Any, entry: Any) -> None:
         """What `codec.build` would take: it is asked once for every shape, the names and types of the values."""
-        if type(entry) is not dict:
-            raise Odd
-        shape = (kind, *entry, *map(type, entry.values()))
+        try:
+            shape = (kind, *entry, *map(type, entry.values()))
+        except (TypeError, AttributeError):
+            raise Odd from None
         if shape not in self._checked:
             try:
                 codec.build(kind, entry)
@@ -148,28 +149,20 @@ class _Reader:
                 raise Odd from None
             self._checked.add(shape)
 
-    def left(self, unended: str) -> Iterator[tuple[int, PlainRun]]:
+    def leave(self, unended: str) -> None:
+        """All runs are over, as far as they came."""
         for run_id in tuple(self._open):
-            yield from self._over(run_id, unended)
+            self._end(run_id, unended)
 
-    def _over(self, run_id: str, unended: str) -> Iterator[tuple[int, PlainRun]]:
+    def _end(self, run_id: str, unended: str) -> None:
         run = self._open.pop(run_id, None)
         if run is not None:
-            yield run.start, run.plain(unended)
+            self.over.append((run.start, run.plain(unended)))
 
 
 def _all_are(kind: type, values: Any) -> None:
     if values and not all(type(one) is kind for one in values):
         raise Odd
-
-
-def _body(line: bytes) -> int:
-    """Where the provider's body begins, which is the last field of a reply; -1 where that is not sure."""
-    place = line.find(RAW)
-    if place < 0 or not line.endswith(b"}}}\n"):
-        return -1
-    last = line.rfind(USAGE, place)
-    return -1 if last >= 0 and line.startswith(OURS, last + len(USAGE)) else place
 
 
 class _OpenRun:
@@ -179,7 +172,7 @@ class _OpenRun:
         self.start = start
         self._started = started
         self._messages: list[Any] | None = None  # Kept only once the history was rewritten.
-        self._turns: list[_OpenTurn] = []
+        self._turns: list[PlainTurn] = []
         self._open: _OpenTurn | None = None
         self._finished: Entry | None = None
         self._usage: Usage | None = None

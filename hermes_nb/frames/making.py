@@ -11,7 +11,7 @@ import pandas as pd
 
 from hermes_nb.frames import rows
 from hermes_nb.frames.declared import TABLES
-from hermes_nb.frames.lines import Odd
+from hermes_nb.frames.lines import Odd, Shapes
 from hermes_nb.frames.plain import PlainRun, plain_run
 from hermes_nb.frames.source import Keys, Source, parts, quickly, slowly
 from hermes_nb.frames.table import Table, extra_columns
@@ -32,8 +32,8 @@ class Maker:
         self._columns = TABLES["messages" if name == "conversations" else name]
         self._rows = ROWS[name]
         self._bounds = bounds
-        self._raw = name == "tokens"
         self._keys = Keys()
+        self._checked: Shapes = set()
         self._table = Table(self._columns)
         self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if name == "runs" else None
 
@@ -58,7 +58,7 @@ class Maker:
     def _file(self, path: Path) -> None:
         mark, keys, runs = self._table.mark(), self._keys.copy(), len(self._extra or ())
         try:
-            ended = self._ended(quickly(path, self._bounds, raw=self._raw))
+            ended = self._ended(quickly(path, self._bounds, self._checked))
         except Odd:
             self._table.back(mark)
             self._keys = keys
@@ -83,7 +83,7 @@ def _row_order(runs: list[int], counts: list[int]) -> list[int]:
 
 def _widened(frame: pd.DataFrame, extra: list[tuple[dict[str, Any], dict[str, Any]]]) -> pd.DataFrame:
     """The frame with a column for every score and every key of meta, in sorted order."""
-    told = {}
+    told: dict[str, Any] = {}
     for place, prefix in enumerate(("score", "meta")):
         column = [one[place] for one in extra]
         told |= extra_columns(prefix, column, {str(name) for one in column for name in one})

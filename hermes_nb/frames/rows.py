@@ -129,7 +129,9 @@ def inherited(run: PlainRun) -> int:
     kept = origin.get("messages")
     if kept is not None:
         return int(kept)
-    return max((place + 1 for place, one in enumerate(run.start) if one.get("role") in ("assistant", "tool")), default=0)
+    return max(
+        (place + 1 for place, one in enumerate(run.start) if one.get("role") in ("assistant", "tool")), default=0
+    )
 
 
 def _messages(run: PlainRun, skip: int) -> Rows:
@@ -168,7 +170,7 @@ def _starting(run: PlainRun, skip: int) -> Rows:
 
 def _message(
     message: Message, key: str, position: int, turn: int | None, reasoning: str | None = None,
-    names: Mapping[str, str] | None = None, earlier: bool = False,
+    names: Mapping[str, Any] | None = None, earlier: bool = False,
 ) -> Row:  # fmt: skip
     content, role, made, name = (message.get(one) for one in ("content", "role", "tool_calls", "name"))
     if role == "assistant" and reasoning is None:
@@ -182,9 +184,9 @@ def _message(
     return key, position, turn, None, text(role), words, reasoning, text(name), told, calls, parts, earlier
 
 
-def _tool_names(messages: Sequence[Message]) -> dict[str, str]:
+def _tool_names(messages: Sequence[Message]) -> dict[str, Any]:
     """The tools by the ids of the calls, where the messages say so."""
-    names = {}
+    names: dict[str, Any] = {}
     for message in messages:
         made = message.get("tool_calls")
         for call in made if isinstance(made, list) else ():

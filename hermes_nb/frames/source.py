@@ -6,13 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, Union
 from warnings import warn
 
 from hermes_nb import codec
 from hermes_nb.exceptions import ConfigurationError, JournalWarning
-from hermes_nb.frames.lines import Odd, runs_of
+from hermes_nb.frames.lines import Odd, Shapes, runs_of
 from hermes_nb.frames.plain import PlainRun, plain_run
 from hermes_nb.journal import Bounds, lines
 from hermes_nb.journal.loading import files_of, runs_in
@@ -24,7 +25,8 @@ class Holder(Protocol):
     """What has a run's result, such as a LiveRun."""
 
     @property
-    def result(self) -> AgentResult: ...
+    def result(self) -> AgentResult:
+        """The run as far as it came."""
 
 
 Source: TypeAlias = Union[AgentResult, Holder, str, os.PathLike[str], Iterable["Source"]]  # noqa: UP007 - it names itself
@@ -82,14 +84,12 @@ def results(source: Source, bounds: Bounds | None = None) -> Iterator[AgentResul
 def _loaded(path: Path, bounds: Bounds) -> Iterator[tuple[int, AgentResult]]:
     """The results in a file, each with its number by their starts; what is damaged is passed over with a warning."""
     if not is_journal(path):
-        from hermes_nb import formats
-
-        yield from enumerate(formats.read(path))
+        yield from enumerate(import_module("hermes_nb.formats").read(path))
         return
     for found in runs_in(path, bounds):
         if not isinstance(found, Damage):
             yield found.start, found.result
-        elif found.final and "first line" in str(found.error):
+        elif found.final and str(found.error).startswith(f"{path} is "):  # Its first line says so.
             raise found.error
         else:
             warn(f"{found.error}; it is passed over", JournalWarning, stacklevel=5)
@@ -101,7 +101,7 @@ def slowly(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
         yield start, plain_run(result)
 
 
-def quickly(path: Path, bounds: Bounds, *, raw: bool) -> Iterator[tuple[int, PlainRun]]:
+def quickly(path: Path, bounds: Bounds, checked: Shapes) -> Iterator[tuple[int, PlainRun]]:
     """The runs of a journal, straight from its lines.
 
     Raises:
@@ -109,7 +109,7 @@ def quickly(path: Path, bounds: Bounds, *, raw: bool) -> Iterator[tuple[int, Pla
     """
     if not is_journal(path):
         raise Odd
-    yield from runs_of(path, bounds, raw=raw)
+    yield from runs_of(path, bounds, checked)
 
 
 class Keys:
@@ -121,7 +121,7 @@ class Keys:
     def copy(self) -> Keys:
         """The same, as far as it is given."""
         made = Keys()
-        made._given = Counter(self._given)  # noqa: SLF001 - one of us
+        made._given = Counter(self._given)
         return made
 
     def of(self, run: PlainRun) -> str:

@@ -109,5 +109,5 @@ def _fitting(values: list[Any]) -> pd.Series[Any]:
         values = [value if value is None or type(value) is str else json_text(value) for value in values]
     if dtype == NUMBER:
         values = [None if value is None or value != value else float(value) for value in values]
-    array = _array(values, ARROW[dtype])
-    return array.to_pandas(types_mapper=PANDAS.get)
+    made: pd.Series[Any] = _array(values, ARROW[dtype]).to_pandas(types_mapper=PANDAS.get)
+    return made

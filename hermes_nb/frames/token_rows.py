@@ -1,4 +1,4 @@
-"""The rows of a run's tokens: of a managed server's state, and where there is none, of its replies' log-probabilities."""
+"""The rows of a run's tokens: of a managed server's state, or else of its replies' log-probabilities."""
 
 from __future__ import annotations
 
