@@ -73,6 +73,15 @@ def one(path: PathLike, run: str | int | None = None, *, bounds: Bounds | None =
     return found[0]
 
 
+def every(path: PathLike, *, bounds: Bounds | None = None) -> list[AgentResult]:
+    """All runs of a file, folder or pattern, by file and start, however many there are.
+
+    Raises:
+        JournalError, OSError: as `load` does.
+    """
+    return _all(_files(path), bounds or Bounds())
+
+
 def runs(path: PathLike, *, bounds: Bounds | None = None) -> Iterator[AgentResult]:
     """Every run that is whole as far as it goes, file by file, as they end; memory is taken by those under way alone.
 
