@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from inspect_ai.analysis import messages_df
 from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalSample, EvalSpec, write_eval_log
@@ -34,7 +35,10 @@ def conversations(path: Path) -> list[list[Any]]:
             call = event["result"]["call"]
             content = event["result"]["content"]
             said.append(ChatMessageTool(content=content, tool_call_id=call["id"], function=call["name"]))
-    return [said for said in told.values() if said]
+    every = [said for said in told.values() if said]
+    for message in (message for said in every for message in said):
+        message.id = uuid4().hex
+    return every
 
 
 def _call(call: dict[str, Any]) -> ToolCall:
