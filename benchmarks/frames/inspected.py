@@ -11,10 +11,20 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from inspect_ai.analysis import messages_df
+from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalSample, EvalSpec, write_eval_log
-from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageTool, ChatMessageUser
+from inspect_ai.model import (
+    ChatCompletionChoice,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageTool,
+    ChatMessageUser,
+    GenerateConfig,
+    ModelOutput,
+)
 from inspect_ai.tool import ToolCall
 
 
@@ -34,7 +44,10 @@ def conversations(path: Path) -> list[list[Any]]:
             call = event["result"]["call"]
             content = event["result"]["content"]
             said.append(ChatMessageTool(content=content, tool_call_id=call["id"], function=call["name"]))
-    return [said for said in told.values() if said]
+    every = [said for said in told.values() if said]
+    for message in (message for said in every for message in said):
+        message.id = uuid4().hex
+    return every
 
 
 def _call(call: dict[str, Any]) -> ToolCall:
@@ -45,11 +58,20 @@ def _call(call: dict[str, Any]) -> ToolCall:
     return ToolCall(id=call["id"], function=call["name"], arguments=arguments)
 
 
+def _event(said: list[Any]) -> ModelEvent:
+    """The last reply with all that went before it, as one request: its table reads messages from such events."""
+    output = ModelOutput(model="none", choices=[ChatCompletionChoice(message=said[-1])])
+    return ModelEvent(
+        model="none", input=said[:-1], tools=[], tool_choice="auto", config=GenerateConfig(), output=output
+    )  # fmt: skip
+
+
 def main(folder: Path) -> None:
     """Write the log, make the table, and print what that cost."""
     every = [said for path in sorted(folder.glob("*.jsonl")) for said in conversations(path)]
     samples = [
-        EvalSample(id=number, epoch=1, input="?", target="!", messages=said) for number, said in enumerate(every, 1)
+        EvalSample(id=number, epoch=1, input="?", target="!", messages=said, events=[_event(said)])
+        for number, said in enumerate(every, 1)
     ]
     spec = EvalSpec(
         created="2026-01-01T00:00:00+00:00", task="bench", dataset=EvalDataset(samples=len(samples)), model="none/none",
