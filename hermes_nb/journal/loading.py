@@ -79,7 +79,7 @@ def every(path: PathLike, *, bounds: Bounds | None = None) -> list[AgentResult]:
     Raises:
         JournalError, OSError: as `load` does.
     """
-    return _all(_files(path), bounds or Bounds())
+    return _all(files_of(path), bounds or Bounds())
 
 
 def runs(path: PathLike, *, bounds: Bounds | None = None) -> Iterator[AgentResult]:
