@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from hermes_nb.views.marked.escaping import code, fenced, prose, quote
-from hermes_nb.views.rows import Comparison, Errors, Ledger, Row, Section, Table, counted
+from hermes_nb.views.rows import Comparison, Errors, Ledger, Row, Section, Shown, Table, counted
 from hermes_nb.views.rows.compared import Piece, Side
 
 __all__ = ["markdown"]
@@ -98,14 +98,22 @@ def answer_blocks(shown: Ledger) -> Iterator[str]:
     """The answer, or the failure and its hint, or why there is no answer."""
     if shown.answer is not None:
         yield "**answer**"
-        yield quote(shown.answer.text[: BUDGET // 8])
-        rest = len(shown.answer.text) - BUDGET // 8
-        cut = shown.answer.mark or (f"cut here: {counted(rest, 'character')} more" if rest > 0 else "")
-        yield from [cut] if cut else []
+        yield from answer_within(shown.answer, BUDGET // 8)
     for number, told in enumerate(shown.error):
         yield f"**error** {code(told)}" if number == 0 else prose(told)
     if shown.answer is None and not shown.error and shown.note:
         yield prose(shown.note)
+
+
+def answer_within(shown: Shown, room: int) -> Iterator[str]:
+    """As much of the answer as there is room for, and how much more there is."""
+    text = shown.text
+    while len(quote(text)) > room:
+        text = text[: len(text) * 3 // 4]
+    yield quote(text)
+    more = len(shown.text) - len(text) + shown.characters
+    if more:
+        yield f"cut here: {counted(more, 'character')} more"
 
 
 def row_cells(row: Row) -> list[str]:
@@ -126,8 +134,8 @@ def row_cells(row: Row) -> list[str]:
 
 def row_block(row: Row, opened: bool, details: bool) -> str:
     """A row, opened."""
-    problem = f" · {prose(row.problem)}" if row.problem else ""
-    summary = f"{bold(row.title)} {row.glyph} {row.status}".rstrip() + problem
+    told = f" · {prose(row.summary)}" if row.summary else ""
+    summary = f"{bold(row.title)} {row.glyph} {row.status}".rstrip() + told
     blocks = chain.from_iterable(section_blocks(section) for section in row.sections)
     return folded(summary, blocks, opened=opened, details=details)
 
@@ -225,11 +233,12 @@ def compared_blocks(shown: Comparison, details: bool) -> Iterator[str]:
     if shown.mark:
         yield shown.mark
     differing = [(number, pair) for number, pair in enumerate(shown.pairs) if pair.a_words or pair.b_words]
+    first = next((number for number, _ in differing if number >= (shown.first or 0)), None)
     drawn = (
         folded(
             f"<b>≠ {prose(pair.side.name or 'model')}</b> · turn {pair.side.turn} · {pair.label}",
             [f"A<br>{diffed(pair.a_words)}", f"B<br>{diffed(pair.b_words)}"],
-            opened=number == shown.first,
+            opened=number == first,
             details=details,
         )
         for number, pair in differing

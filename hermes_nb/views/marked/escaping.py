@@ -11,7 +11,7 @@ import re
 LONGEST_FENCE = 64
 
 NUMBERED = re.compile(r"[&<>`*_\[\]~|]|:(?=/)|(?<=www)\.|(?<=WWW)\.", re.IGNORECASE)
-BEGINS = re.compile(r"(?m)^([ \t]*)([-+=#>]|\d{1,9}[.)])")
+BEGINS = re.compile(r"(?m)^([ \t]*)([-+=#>]|\d{1,9}[.)](?=\s|$))")
 APART = re.compile(r"[@#]")
 CODED = re.compile(r"[$\\]")
 
@@ -40,7 +40,7 @@ def code(text: str) -> str:
 
 def quote(text: str) -> str:
     """A text for a person to read, as a quotation."""
-    return "\n".join(f"> {prose(line)}<br>" if line.strip() else "> <br>" for line in text.split("\n"))
+    return "<br>\n".join(f"> {prose(line)}" for line in text.split("\n"))
 
 
 def fenced(text: str) -> str:

@@ -46,7 +46,7 @@ class Frame:
 def ledger_html(shown: Ledger, frame: Frame) -> Markup:
     """The whole of it."""
     head = Markup(header(shown), answer(shown)) if shown.ended else Markup()
-    table = tabled(shown.rows, frame, frame.budget // 2)
+    table = tabled(shown.rows, frame, min(frame.budget * 3 // 5, frame.budget - len(head) - 4000))
     opened = details(shown, frame, frame.budget - 2000 - len(head) - len(table))
     return Markup(head, table, *opened)
 
@@ -140,12 +140,12 @@ def details(shown: Ledger, frame: Frame, budget: int) -> Iterator[Markup]:
 def detail(row: Row, frame: Frame, *, opened: bool) -> Markup:
     """A row, opened: a summary, then each part under its label."""
     status = f" {row.glyph} {row.status}" if row.status else ""
-    problem = Markup(" · ", value(row.problem)) if row.problem else ""
     parts = [part for section in row.sections for part in section_html(section)]
-    summary = Markup(element("b", value(row.title)), status, problem)
-    drawn = folded(summary, parts, opened=opened, details=frame.details)
+    summary = Markup(element("b", value(row.title)), status, Markup(" · ", value(row.summary)) if row.summary else "")
     anchor = frame.anchor(row)
-    return element("div", drawn, id=anchor) if anchor else drawn
+    # A browser that goes to something within a closed part opens it.
+    inner = [element("div", *parts, id=anchor)] if anchor else parts
+    return folded(summary, inner, opened=opened, details=frame.details)
 
 
 def section_html(section: Section) -> Iterator[Markup]:

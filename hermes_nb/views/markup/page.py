@@ -15,9 +15,10 @@ STYLE = """
 body { font: 14px/21px system-ui, sans-serif; color: var(--text); background: Canvas; margin: 0 auto; padding: 16px;
   max-width: 900px; }
 table { border-collapse: collapse; font-size: 13px; line-height: 20px; }
-thead th { font-weight: 400; font-size: 11px; color: var(--dim); }
+thead th { font-weight: 400; color: var(--dim); }
+td, th { padding: 2px 6px; }
 tr { border-top: 1px solid var(--line); }
-tr:target, div:target { background: var(--code); }
+div:target { background: var(--code); scroll-margin-top: 40px; }
 td[align="right"] { font-variant-numeric: tabular-nums; color: var(--dim); }
 code, pre { font: 12px/18px ui-monospace, monospace; }
 pre { background: var(--code); padding: 6px 8px; border-left: 2px solid var(--line); }

@@ -21,25 +21,25 @@ Tag: TypeAlias = Literal[
 TAGS = frozenset(Tag.__args__)  # type: ignore[attr-defined]  # A Literal keeps its words there.
 VOID = frozenset({"br", "img"})
 
-CELL = "padding:.25em .5em;vertical-align:top;"
-LEFT, RIGHT = "text-align:left;", "text-align:right;"
-BAR = "border-left:3px solid"
+LEFT = "text-align:left;"
+ROW = "display:flex;flex-wrap:wrap;"
 STYLES = {
-    "rows": "display:block;margin:0 0 1em;max-width:100%",
+    "rows": "display:block;margin:0 0 1em",
     "body": "display:block",
     # A row is one line where there is room, and an entry of three where there is not.
-    "row": f"display:flex;flex-wrap:wrap;{BAR} transparent",
-    "wrong": f"display:flex;flex-wrap:wrap;{BAR} #d32f2f",
-    "sign": f"{CELL}{LEFT}flex:0 0 1em",
-    "turn": f"{CELL}{RIGHT}flex:0 0 2.4em",
-    "number": f"{CELL}{RIGHT}flex:0 0 3em",
-    "who": f"{CELL}{LEFT}flex:0 0 4.8em",
-    "what": f"{CELL}{LEFT}flex:1 1 16em;min-width:0;overflow-wrap:anywhere",
-    "half": f"{CELL}{LEFT}flex:1 1 12em;min-width:0;overflow-wrap:anywhere",
-    "name": f"{CELL}{LEFT}flex:1 1 9em;min-width:0;overflow-wrap:anywhere",
-    "status": f"{CELL}{LEFT}flex:0 0 8em",
-    "time": f"{CELL}{RIGHT}flex:0 0 3.8em",
-    "tokens": f"{CELL}{RIGHT}flex:0 0 3.4em",
+    "row": f"{ROW}padding-left:3px",
+    "wrong": f"{ROW}padding-left:0;border-left:3px solid #d32f2f",
+    "sign": f"{LEFT}flex:0 0 1em",
+    "turn": "flex:0 0 2.4em",
+    "number": "flex:0 0 3.4em",
+    "who": f"{LEFT}flex:0 0 4.8em",
+    "what": f"{LEFT}flex:1 1 16em;min-width:0;overflow-wrap:anywhere",
+    "half": f"{LEFT}flex:1 1 12em;min-width:0;overflow-wrap:anywhere",
+    "first": f"{LEFT}flex:2 1 10em;min-width:0;overflow-wrap:anywhere",
+    "name": f"{LEFT}flex:1 1 6em;min-width:0;overflow-wrap:anywhere",
+    "status": f"{LEFT}flex:0 0 8em",
+    "time": "flex:0 0 4em",
+    "tokens": "flex:0 0 4em",
     "label": "margin:.4em 0 0",
     "box": "margin:0 0 .6em;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere",
     "answer": "max-width:44em;overflow-wrap:anywhere",
@@ -120,9 +120,10 @@ element = Markup.element
 
 
 def cell(column: str, *parts: Markup | str, head: bool = False, colspan: int = 0) -> Markup:
-    """A cell of a column. `align` is for GitHub, which keeps no style; the lab's own yields to style only."""
+    """A cell of a column. `align` is for GitHub, which keeps no style; the lab sets cells to the right, and yields to
+    style only."""
     style = STYLES[column]
-    side = "right" if RIGHT in style else "left"
+    side = "left" if LEFT in style else "right"
     more = {"colspan": str(colspan)} if colspan else {}
     return element("th" if head else "td", *parts, align=side, style=style, **more)
 

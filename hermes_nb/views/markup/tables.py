@@ -28,8 +28,6 @@ from hermes_nb.views.rows.legible import counted
 from hermes_nb.views.rows.many import RunRow, Table
 
 OPEN_ENTRIES = 3
-BLOCKS = 8
-"""A bar is so many blocks long at most."""
 
 
 def within(parts: Iterable[Markup], budget: int, left: str, total: int) -> Iterator[Markup]:
@@ -58,7 +56,7 @@ def runs_html(shown: Table, frame: Frame) -> Markup:
         kept += 1
     more = shown.more + len(lines) - kept
     rest = replace(shown, more=more).mark
-    table = grid([*columns, ("what", "first error")], lines[:kept]) if lines else Markup()
+    table = grid([*columns, ("first", "first error")], lines[:kept]) if lines else Markup()
     opened = list(zip(shown.rows, shown.ledgers, strict=False))
     room = frame.budget - used - 2000
     drawn = within((run_detail(row, one, frame) for row, one in opened), room, "opened run", len(opened))
@@ -78,7 +76,7 @@ def run_line(row: RunRow) -> Markup:
         cell("tokens", row.tokens),
         cell("time", hard(row.time)),
         *(cell("number", score) for score in row.scores),
-        cell("what", element("code", value(row.problem)) if row.problem else ""),
+        cell("first", element("code", value(row.problem)) if row.problem else ""),
         wrong=row.failed,
     )
 
@@ -102,11 +100,12 @@ def errors_html(shown: Errors, frame: Frame) -> Markup:
     table = grid(columns, [group_line(group) for group in shown.groups]) if shown.groups else Markup()
     rest = paragraph(shown.mark) if shown.mark else Markup()
     room = frame.budget - 2000 - len(head) - len(table)
-    examples = [(group, number, one) for group in shown.groups for number, one in enumerate(group.examples)]
-    drawn = (
-        example_detail(group, number, one, frame, opened=at < OPEN_ENTRIES)
-        for at, (group, number, one) in enumerate(examples)
-    )
+    examples = [
+        (at < OPEN_ENTRIES and number == 0, group, number, one)
+        for at, group in enumerate(shown.groups)
+        for number, one in enumerate(group.examples)
+    ]
+    drawn = (example_detail(group, number, one, frame, opened=first) for first, group, number, one in examples)
     return Markup(head, table, rest, *within(drawn, room, "error", len(examples)))
 
 
@@ -149,7 +148,8 @@ def compared_html(shown: Comparison, frame: Frame) -> Markup:
     rest = replace(shown, more=shown.more + len(lines) - kept).mark
     table = grid(columns, lines[:kept]) if lines else paragraph("neither run has a call or a reply")
     differing = [(index, pair) for index, pair in enumerate(shown.pairs) if pair.a_words or pair.b_words]
-    drawn = (diff_detail(pair, frame, opened=index == shown.first) for index, pair in differing)
+    first = next((index for index, _ in differing if index >= (shown.first or 0)), None)
+    drawn = (diff_detail(pair, frame, opened=index == first) for index, pair in differing)
     opened = within(drawn, frame.budget - used - 2000, "difference", len(differing))
     return Markup(head, table, paragraph(rest) if rest else "", *opened)
 
@@ -181,11 +181,8 @@ def diff_detail(pair: Pair, frame: Frame, *, opened: bool) -> Markup:
     """A pair's difference, word by word: what only A has, then what only B has."""
     turns = " and ".join(str(side.turn) for side in (pair.a, pair.b) if side)
     summary = Markup(element("b", f"≠ turns {turns} · ", value(pair.side.name or "model")), f" · {pair.label}")
-    parts = [
-        Markup(paragraph(name, style="label"), element("blockquote", *diffed(words), style=STYLES["prose"]))
-        for name, words in (("A", pair.a_words), ("B", pair.b_words))
-    ]
-    return folded(summary, parts, opened=opened, details=frame.details)
+    beside = line(*(cell("half", *diffed(words)) for words in (pair.a_words, pair.b_words)))
+    return folded(summary, [grid([("half", "A"), ("half", "B")], [beside])], opened=opened, details=frame.details)
 
 
 def diffed(words: Iterable[Piece]) -> Iterator[Markup]:

@@ -23,7 +23,7 @@ def runs_lines(shown: Table, width: int) -> Iterator[str]:
         return
     yield "─" * width
     rows = shown.rows[:MOST_RUNS]
-    task = min(max(columns(row.title) for row in rows), TASK)
+    task = min(max(13, *(columns(row.title) for row in rows)), TASK)
     ended = max(columns(f"{row.glyph} {row.ended}") for row in rows)
     heads = ["turns", "calls", "errors", "tokens", "time", *shown.scores]
     sizes = [5, 5, 6, 6, 7, *(max(columns(name), 5) for name in shown.scores)]

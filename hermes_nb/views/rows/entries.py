@@ -12,6 +12,7 @@ Who = Literal["system", "earlier", "user", "reasoning", "model", "tool", "cut"]
 
 
 NOTHING = Shown()
+SUMMARY = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,13 @@ class Row:
         """The row's name where it stands alone: `turn 8 · divide`."""
         turns = f"turns {self.number}–{self.last} · " if self.last else f"turn {self.number} · "
         return f"{turns if self.number else ''}{self.name or self.who}"
+
+    @property
+    def summary(self) -> str:
+        """What tells the row from its neighbours: its error, else the beginning of its gist."""
+        if self.problem or len(self.gist) <= SUMMARY:
+            return self.problem or self.gist
+        return f"{self.gist[: SUMMARY - 1].rstrip(' …')}…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

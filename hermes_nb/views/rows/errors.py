@@ -20,7 +20,7 @@ from hermes_nb.views.rows.runs import item_of
 MOST_GROUPS, EXAMPLES, STEPS = 100, 3, 2
 SAID = 160
 
-NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+NUMBER = re.compile(r"\d+(?:[.,:-]\d+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,8 @@ def errors(results: Sequence[AgentResult], lens: Lens, *, tracebacks: bool = Tru
     alike: dict[tuple[str, str, str, str], list[_Case]] = {}
     for case in cases:
         error = case.error
-        key = (error.tool_name, error.kind, error.fault, folded(error.error))
+        # Redacted first: with its numbers folded, a secret is not known again.
+        key = (error.tool_name, error.kind, error.fault, folded(lens.redactor.text(error.error)))
         alike.setdefault(key, []).append(case)
     groups = sorted(alike.items(), key=lambda item: -len(item[1]))
     failed = len({case.index for case in cases})

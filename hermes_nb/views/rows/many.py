@@ -21,6 +21,7 @@ MOST_RUNS = 200
 OPENED_ROWS = 60
 MOST_SCORES = 3
 NAMED = 3
+PROBLEM = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ def row(index: int, result: AgentResult, lens: Lens, names: Sequence[str], longe
         tokens=words.tokens_out(result).split()[0] if result.turns else words.UNKNOWN,
         time=words.duration(result.seconds),
         scores=tuple(score(result.scores.get(name)) for name in names),
-        problem=lens.line(first) if first else "",
+        problem=lens.line(first, PROBLEM) if first else "",
     )
 
 

@@ -53,7 +53,7 @@ def saw(result: ToolResult) -> str:
 
 def error_sections(error: ToolError, lens: Lens, *, tracebacks: bool) -> list[Section]:
     """Kind and fault of an error, and where it happened."""
-    told = [Section(label=f"kind {error.kind}, fault {error.fault}")]
+    told = [Section(label=f"kind {error.kind.replace('_', ' ')}, fault {error.fault}")]
     if tracebacks and error.traceback:
         told.append(Section(label="traceback", shown=lens.block(error.traceback)))
     return told
