@@ -25,7 +25,7 @@ ELEMENTS = {
 }  # fmt: skip
 ATTRIBUTES = {
     "align": r"left|right",
-    "class": r"tex2jax_ignore mathjax_ignore|ansi-(red|green)-fg|ansi-bold",
+    "class": r"tex2jax_ignore mathjax_ignore|ansi-(red|green)-fg( ansi-bold)?",
     "colspan": r"4",
     "open": r"",
     "style": r"([a-z-]+:(?!.*url)[a-z0-9 .,#%()-]+;?)+",

@@ -72,7 +72,7 @@ def one_line(row: Row, width: int) -> str:
     """A row's line: who, what, and at its right end status, time and tokens, or the size of what it begins."""
     left, end = start(row), ""
     if row.time or row.tokens or row.status:
-        status = f" {padded(f'{row.glyph} {row.status}', STATUS)}" if row.status else ""
+        status = f" {padded(f'{row.glyph} {row.status}'.strip(), STATUS)}" if row.status else ""
         end = f"{status}{row.time:>{TIME}}{row.tokens:>{TOKENS}}"
     elif row.more:
         end = f" {row.more}"

@@ -85,12 +85,9 @@ class Lens:
 
     def _begin(self, text: str, most: int) -> tuple[str, str]:
         """Enough of the text's beginning for `most` characters of it to be shown, cleared; and the rest, as it is."""
-        begun, rest = self._safe(text, most)
-        return self.clear(SEQUENCE.sub("", begun)), rest
-
-    def _safe(self, text: str, most: int) -> tuple[str, str]:
-        safe = self.redactor.text(text).replace("\r\n", "\n")
-        return safe[: ENOUGH * most], safe[ENOUGH * most :]
+        # Without colours first, as a secret may stand in letters of several.
+        safe = self.redactor.text(SEQUENCE.sub("", text) if "\x1b" in text else text).replace("\r\n", "\n")
+        return self.clear(safe[: ENOUGH * most]), safe[ENOUGH * most :]
 
     def line(self, text: str, most: int = GIST) -> str:
         """The first line that says something, on one line; `…` where there is more."""
@@ -113,18 +110,21 @@ class Lens:
 
     def block(self, text: str, lines: int | None = None, characters: int | None = None) -> Shown:
         """The text's beginning, and how much more there is."""
-        lines, characters = lines or self.lines, characters or self.characters
-        if "\x1b[" not in text:
-            shown, rest = self._begin(text, characters)
-            return cut(shown, lines, characters, rest)
-        begun, rest = self._safe(text, characters)
-        pieces = [(self.clear(piece), classes) for piece, classes in coloured(begun)]
-        joined = "".join(piece for piece, _ in pieces)
-        # A secret may stand in letters of several colours.
-        shown = self.redactor.text(joined)
-        told = cut(shown, lines, characters, SEQUENCE.sub("", rest))
-        spans = list(_spans(pieces, len(told.text)))
-        return replace(told, colours=tuple(spans)) if shown == joined and len(spans) <= MOST_SPANS else told
+        characters = characters or self.characters
+        shown, rest = self._begin(text, characters)
+        told = cut(shown, lines or self.lines, characters, rest)
+        return replace(told, colours=self._colours(text, shown, told)) if "\x1b[" in text else told
+
+    def _colours(self, text: str, shown: str, told: Shown) -> tuple[tuple[int, int, str], ...]:
+        """Where the colours of `text` stand in what is `told` of it; none where it is not letter by letter the same."""
+        pieces, left = list[tuple[str, str]](), len(shown)
+        for piece, classes in coloured(text.replace("\r\n", "\n")):
+            pieces.append((self.clear(piece[:left]), classes))
+            left -= len(piece)
+            if left <= 0 or len(pieces) > MOST_SPANS:
+                break
+        same = shown.startswith("".join(piece for piece, _ in pieces)) and len(pieces) <= MOST_SPANS
+        return tuple(_spans(pieces, len(told.text))) if same else ()
 
 
 def _spans(pieces: Iterable[tuple[str, str]], length: int) -> Iterator[tuple[int, int, str]]:
