@@ -38,7 +38,7 @@ COLOURS = {"red": "#d32f2f", "green": "#2e7d32", "yellow": "#8a6100", "blue": "#
 def page(title: str, body: Markup) -> str:
     """The whole document."""
     colours = "\n".join(
-        f".ansi-{name}-fg, .ansi-{name}-intense-fg {{ color: color-mix(in srgb, {colour} 70%, CanvasText); }}"
+        f".ansi-{name}-fg, .ansi-{name}-intense-fg {{ color: color-mix(in srgb, {colour} 60%, CanvasText); }}"
         for name, colour in COLOURS.items()
     )
     return (

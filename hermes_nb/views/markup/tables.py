@@ -140,7 +140,7 @@ def compared_html(shown: Comparison, frame: Frame) -> Markup:
         paragraph(element("b", "A"), " ", value(shown.a), element("br"), element("b", "B"), " ", value(shown.b)),
         paragraph(" · ".join(shown.facts)),
     )
-    columns = [("sign", ""), ("turn", "turn"), ("half", "A"), ("turn", "turn"), ("half", "B")]
+    columns = [("sign", ""), ("half", "A, by turn"), ("half", "B, by turn")]
     lines = [pair_line(pair, first=index == shown.first) for index, pair in enumerate(shown.pairs)]
     kept, used = 0, len(head)
     while kept < len(lines) and (used := used + len(lines[kept])) < frame.budget // 2:
@@ -160,10 +160,10 @@ def pair_line(pair: Pair, *, first: bool) -> Markup:
     missing = "no such turn" if pair.side.prose else "no such call"
     cells = [cell("sign", sign)]
     for side in (pair.a, pair.b):
-        told = side_html(side) if side else Markup(missing)
+        told = Markup(element("b", str(side.turn)), " · ", side_html(side)) if side else Markup(missing)
         if first and side is pair.side:
             told = Markup(told, element("br"), element("b", "first difference"))
-        cells += [cell("turn", str(side.turn) if side else ""), cell("half", told)]
+        cells.append(cell("half", told))
     return line(*cells, wrong=pair.failed)
 
 
