@@ -6,6 +6,7 @@ from __future__ import annotations
 import html as entities
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from hermes_nb.views.rows import Shown
@@ -79,6 +80,23 @@ def known(name: str, value: str) -> bool:
             return name == "alt" or (name == "open" and not value)
 
 
+def opening(tag: Tag, **attributes: str) -> str:
+    """The beginning of an element.
+
+    Raises:
+        ValueError: the element, or an attribute or its value, is not one that this library writes.
+    """
+    named = {name.rstrip("_"): value for name, value in attributes.items()}
+    if tag not in TAGS or not all(known(name, value) for name, value in named.items()):
+        raise ValueError(f"neither {tag!r} nor its attributes {sorted(named)} belong here")
+    told = "".join(f' {name}="{entities.escape(value, quote=True)}"' for name, value in named.items())
+    return f"<{tag}{told}>"
+
+
+remembered = lru_cache(maxsize=256)(opening)
+"""The same, for elements that are made again and again."""
+
+
 class Markup:
     """A piece of HTML, made of text, which is escaped, and of other pieces. Nothing else gets in."""
 
@@ -96,12 +114,9 @@ class Markup:
         Raises:
             ValueError: the element, or an attribute or its value, is not one that this library writes.
         """
-        named = {name.rstrip("_"): value for name, value in attributes.items()}
-        if tag not in TAGS or not all(known(name, value) for name, value in named.items()):
-            raise ValueError(f"neither {tag!r} nor its attributes {sorted(named)} belong here")
-        told = "".join(f' {name}="{entities.escape(value, quote=True)}"' for name, value in named.items())
-        made = cls()
-        made._html = f"<{tag}{told}>" + ("" if tag in VOID else f"{cls(*parts).html}</{tag}>")
+        begun = opening(tag, **attributes) if "src" in attributes else remembered(tag, **attributes)
+        made = cls(*parts)
+        made._html = begun if tag in VOID else f"{begun}{made._html}</{tag}>"
         return made
 
     @property

@@ -185,7 +185,9 @@ def answered(turn: Turn) -> list[Answered]:
 def rows_of(turn: Turn) -> tuple[int, int]:
     """How many rows a turn has, and how many of them are errors."""
     rows = len(turn.added_messages) + 1 + bool(turn.reply and turn.reply.reasoning)
-    return rows + len(list(calls.like_results(answered(turn)))), sum(bool(one.error) for one in turn.results)
+    made = len(turn.reply.calls) if turn.reply else 0
+    shown = made if made < calls.FOLDED else len(list(calls.like_results(answered(turn))))
+    return rows + shown, sum(one.error is not None for one in turn.results)
 
 
 def role_of(message: Message) -> Who:

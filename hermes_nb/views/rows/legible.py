@@ -78,16 +78,20 @@ class Lens:
 
     def clear(self, text: str) -> str:
         """The text without secrets, and with everything odd in it made visible."""
+        return self._visible(self.redactor.text(text))
+
+    def _visible(self, text: str) -> str:
         if text.isascii() and text.isprintable():
-            return self.redactor.text(text)
-        # Once more at the end, as a key may stand in letters that could not be seen.
-        return self.redactor.text(ODD.sub(lambda found: badge(found[0]), self.redactor.text(text)))
+            return text
+        shown = ODD.sub(lambda found: badge(found[0]), text)
+        # Once more, as a key may have stood in letters that could not be seen.
+        return text if shown == text else self.redactor.text(shown)
 
     def _begin(self, text: str, most: int) -> tuple[str, str]:
         """Enough of the text's beginning for `most` characters of it to be shown, cleared; and the rest, as it is."""
         # Without colours first, as a secret may stand in letters of several.
         safe = self.redactor.text(SEQUENCE.sub("", text) if "\x1b" in text else text).replace("\r\n", "\n")
-        return self.clear(safe[: ENOUGH * most]), safe[ENOUGH * most :]
+        return self._visible(safe[: ENOUGH * most]), safe[ENOUGH * most :]
 
     def line(self, text: str, most: int = GIST) -> str:
         """The first line that says something, on one line; `…` where there is more."""
