@@ -32,7 +32,7 @@ def failed(*then: tuple[str, Any], text: str = "") -> AgentResult:
         ([("add", '{"a": 2')], "", "changed_arguments"),
         ([("look", {})], "One moment.", "changed_tool"),
         ([], "It failed.", "answered"),
-        ([], "", "ended"),
+        ([], "", "answered"),
     ],
 )
 def test_what_the_model_did_next_has_a_name(then: list[tuple[str, Any]], text: str, action: str) -> None:
@@ -41,12 +41,14 @@ def test_what_the_model_did_next_has_a_name(then: list[tuple[str, Any]], text: s
     assert following(result.turns, result.calls[0]).action == action
 
 
-def test_a_run_that_is_over_and_a_turn_without_reply_end_it() -> None:
+def test_a_run_that_is_over_and_a_turn_without_a_whole_reply_end_it() -> None:
     script = Script().ask("", ADD).answer("no", error=("exception", "no")).done()
     call = script.result().calls[0]
 
     assert following(script.result().turns, call).action == "ended"
-    assert following(script.unanswered().end("server_error").turns, call).action == "ended"
+    assert following(script.ask("It", partial=True).result().turns, call).action == "ended"
+    failed = Script().ask("", ADD).answer("no", error=("exception", "no")).done().unanswered().end("server_error")
+    assert following(failed.turns, failed.calls[0]).action == "ended"
 
 
 def test_a_call_of_the_same_reply_is_no_answer_to_its_neighbour() -> None:
