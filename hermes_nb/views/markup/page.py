@@ -19,6 +19,7 @@ thead th { font-weight: 400; color: var(--dim); }
 td, th { padding: 2px 6px; }
 tr { border-top: 1px solid var(--line); }
 div:target { background: var(--code); scroll-margin-top: 40px; }
+td[align="right"] b { color: var(--text); }
 td[align="right"] { font-variant-numeric: tabular-nums; color: var(--dim); }
 code, pre { font: 12px/18px ui-monospace, monospace; }
 pre { background: var(--code); padding: 6px 8px; border-left: 2px solid var(--line); }

@@ -27,9 +27,10 @@ ROW = "display:flex;flex-wrap:wrap;"
 STYLES = {
     "rows": "display:block;margin:0 0 1em",
     "body": "display:block",
-    # A row is one line where there is room, and an entry of three where there is not.
-    "row": f"{ROW}padding-left:3px",
-    "wrong": f"{ROW}padding-left:0;border-left:3px solid #d32f2f",
+    # A row is one line where there is room, and an entry of three where there is not. The lab gives rows a padding,
+    # which shows only now that they are no longer rows of a table.
+    "row": f"{ROW}padding:0 0 0 3px",
+    "wrong": f"{ROW}padding:0;border-left:3px solid #d32f2f",
     "sign": f"{LEFT}flex:0 0 1em",
     "turn": "flex:0 0 2.4em",
     "number": "flex:0 0 3.4em",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from hermes_nb.views.markup.ledgers import Frame, header, section_html, tabled
@@ -41,6 +41,15 @@ def within(parts: Iterable[Markup], budget: int, left: str, total: int) -> Itera
         yield part
 
 
+def filled(lines: Sequence[Markup], used: int, budget: int) -> tuple[int, int]:
+    """How many of the lines there is room for, after so many bytes, and how many bytes are used then."""
+    for number, one in enumerate(lines):
+        if used + len(one) > budget:
+            return number, used
+        used += len(one)
+    return len(lines), used
+
+
 # Many runs
 
 
@@ -51,9 +60,7 @@ def runs_html(shown: Table, frame: Frame) -> Markup:
                ("number", "errors"), ("tokens", "tokens"), ("time", "time")]  # fmt: skip
     columns += [("number", name) for name in shown.scores]
     lines = [run_line(row) for row in shown.rows]
-    kept, used = 0, len(head)
-    while kept < len(lines) and (used := used + len(lines[kept])) < frame.budget // 2:
-        kept += 1
+    kept, used = filled(lines, len(head), frame.budget // 2)
     more = shown.more + len(lines) - kept
     rest = replace(shown, more=more).mark
     table = grid([*columns, ("first", "first error")], lines[:kept]) if lines else Markup()
@@ -142,9 +149,7 @@ def compared_html(shown: Comparison, frame: Frame) -> Markup:
     )
     columns = [("sign", ""), ("half", "A, by turn"), ("half", "B, by turn")]
     lines = [pair_line(pair, first=index == shown.first) for index, pair in enumerate(shown.pairs)]
-    kept, used = 0, len(head)
-    while kept < len(lines) and (used := used + len(lines[kept])) < frame.budget // 2:
-        kept += 1
+    kept, used = filled(lines, len(head), frame.budget // 2)
     rest = replace(shown, more=shown.more + len(lines) - kept).mark
     table = grid(columns, lines[:kept]) if lines else paragraph("neither run has a call or a reply")
     differing = [(index, pair) for index, pair in enumerate(shown.pairs) if pair.a_words or pair.b_words]
