@@ -144,11 +144,12 @@ def test_V05_attacks_in_a_notebook_that_is_not_trusted_do_nothing(lab: Lab, beac
     assert asked == []
 
 
-def test_V05_what_is_not_trusted_keeps_its_words_and_their_order(lab: Lab) -> None:
+def test_V05_what_is_not_trusted_keeps_its_words_and_their_order(lab: Lab, tmp_path: Path) -> None:
     written(lab.server.folder / "foreign.ipynb", invoices())
     lab.page.goto(f"{lab.server.url}lab/tree/foreign.ipynb?reset")
     output = lab.page.locator(".jp-OutputArea-output").first
     output.locator("table").wait_for(timeout=NOTEBOOK_SECONDS * 1000)
+    lab.screenshot(tmp_path / "untrusted.png", 0)
 
     shown = " ".join(output.inner_text().split())
     places = [shown.index(words) for words in (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import re
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from hermes_nb import views
 from hermes_nb.messages import user
-from hermes_nb.records import AgentResult, ToolCall, Usage
+from hermes_nb.records import AgentResult, StopReason, ToolCall, Usage
 from hermes_nb.views.rows import ledger, ready
 from tests.views.attacks import ALL, HIDDEN, attacked
 from tests.views.runs import Script, invoices
@@ -361,6 +363,39 @@ def test_without_details_everything_is_there_and_nothing_can_be_closed() -> None
     assert not {"details", "summary"} & {name for name, _ in page.elements}
     assert "turn 3 · divide" in page.text
     assert "the model saw the same 77 characters" in page.text
+
+
+# What a notebook keeps
+
+
+def test_V06_a_long_run_takes_little_room_in_a_notebook() -> None:
+    script = Script()
+    for number in range(200):
+        script.ask(f"Turn {number}.", ("read", {"path": f"{number}.txt"})).answer("line of text\n" * 1500).done()
+    shown = script.end()._repr_mimebundle_()
+
+    assert set(shown) == {"text/plain", "text/html"}
+    assert sum(len(form.encode()) for form in shown.values()) <= 300_000
+
+
+@pytest.mark.parametrize("reason", get_args(StopReason))
+def test_every_ending_has_a_glyph_and_words_in_every_form(reason: StopReason) -> None:
+    result = replace(Script().ask("", ADD).answer("5").done().result(), stop_reason=reason)
+    shown = ledger(result)
+
+    assert shown.glyph in ("✓", "✗", "⊘", "●")
+    assert (shown.glyph == "✓") == result.ok
+    assert shown.note.startswith("No answer: ")
+    for form in (views.text(result), views.html(result), views.markdown(result)):
+        assert f"{shown.glyph} {shown.ended}" in form
+
+
+def test_records_take_no_more_memory_for_showing_themselves() -> None:
+    result = invoices()
+
+    for one in (result, result.turns[0], result.calls[0], result.results[0]):
+        assert not hasattr(one, "__dict__")
+        assert pickle.loads(pickle.dumps(one)) == one
 
 
 # Nothing before it is asked for
