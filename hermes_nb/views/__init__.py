@@ -175,6 +175,9 @@ def errors(results: Displayed | Iterable[AgentResult], *, redactor: Redactor | N
 
     Of each: its kind and fault, what the model did next, and the first few in full, with arguments, what the tool said,
     the exact text the model saw, and the traceback.
+
+    Raises:
+        TypeError: something among them is no run.
     """
     from hermes_nb.views.rows import errors as drawn
 
@@ -184,19 +187,28 @@ def errors(results: Displayed | Iterable[AgentResult], *, redactor: Redactor | N
 
 def compare(one: Displayed, other: Displayed, *, redactor: Redactor | None = None) -> View:
     """Two runs beside each other, A and B, aligned on their calls: the first difference as a sentence, then each call
-    and reply with `=`, `≠`, `−` (only in A) or `+` (only in B), and the words in which they differ."""
+    and reply with `=`, `≠`, `−` (only in A) or `+` (only in B), and the words in which they differ.
+
+    Raises:
+        TypeError: one of them is no run.
+    """
     from hermes_nb.views.rows import compared
 
-    [a], [b] = _results(one), _results(other)
+    [a, b] = _results([one, other])
     return View(lambda lens: compared(a, b, lens), redactor)
 
 
 def runs(results: Displayed | Iterable[AgentResult], *, by: Order = "errors", redactor: Redactor | None = None) -> View:
     """Many runs as a table: task, how it ended, turns, calls, errors, tokens, time, scores, first error. Those with the
-    most errors come first, or the most of what `by` names; `by="given"` leaves them as they came."""
-    from hermes_nb.views.rows import table
+    most errors come first, or the most of what `by` names; `by="given"` leaves them as they came.
 
-    told = _results(results)
+    Raises:
+        TypeError: something among them is no run.
+        ValueError: they cannot be sorted by that.
+    """
+    from hermes_nb.views.rows import checked_order, table
+
+    told, by = _results(results), checked_order(by)
     return View(lambda lens: table(told, lens, by=by, opened=OPENED_RUNS), redactor)
 
 

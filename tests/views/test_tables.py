@@ -200,6 +200,10 @@ def test_the_order_must_be_one_there_is_and_a_run_a_run() -> None:
         views.runs([1])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="a run is wanted, or several"):
         views.errors(1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a run is wanted"):
+        views.compare(invoices(), [invoices()])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="sorted by one of errors, turns"):
+        views.runs([], by="luck")  # type: ignore[arg-type]
 
 
 # Two runs

@@ -34,7 +34,7 @@ STYLES = {
     "sign": f"{LEFT}flex:0 0 1em",
     "turn": "flex:0 0 2.4em",
     "number": "flex:0 0 3.4em",
-    "who": f"{LEFT}flex:0 0 4.8em",
+    "who": f"{LEFT}flex:0 0 5.2em",
     "what": f"{LEFT}flex:1 1 16em;min-width:0;overflow-wrap:anywhere",
     "half": f"{LEFT}flex:1 1 12em;min-width:0;overflow-wrap:anywhere",
     "first": f"{LEFT}flex:2 1 10em;min-width:0;overflow-wrap:anywhere",

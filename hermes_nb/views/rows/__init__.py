@@ -12,7 +12,7 @@ from hermes_nb.views.rows.compared import Comparison, compared
 from hermes_nb.views.rows.entries import Ledger, Row, Section, ready
 from hermes_nb.views.rows.errors import Errors, errors
 from hermes_nb.views.rows.legible import Lens, Shown, counted
-from hermes_nb.views.rows.many import Order, Table, table
+from hermes_nb.views.rows.many import Order, Table, checked_order, table
 from hermes_nb.views.rows.runs import ledger, run_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Section",
     "Shown",
     "Table",
+    "checked_order",
     "compared",
     "counted",
     "errors",

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hermes_nb.records import AgentResult
 from hermes_nb.views.rows import words
@@ -95,6 +95,17 @@ def table(
             ledger(results[index], lens=lens, opened=(), most=OPENED_ROWS) for index in order[: min(opened, most)]
         ),
     )
+
+
+def checked_order(by: Order) -> Order:
+    """The order itself.
+
+    Raises:
+        ValueError: there is no such order.
+    """
+    if by not in get_args(Order):
+        raise ValueError(f"runs are sorted by one of {', '.join(get_args(Order))}; not by {by!r}")
+    return by
 
 
 def measure(result: AgentResult, by: Order) -> float:
