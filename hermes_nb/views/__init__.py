@@ -170,11 +170,13 @@ def save_html(
     return written
 
 
-def errors(results: Displayed | Iterable[AgentResult], *, redactor: Redactor | None = None) -> View:
+def errors(
+    results: Displayed | Iterable[AgentResult], *, tracebacks: bool = False, redactor: Redactor | None = None
+) -> View:
     """The tool errors of one run or of many: those of one tool that say the same together, the most frequent first.
 
     Of each: its kind and fault, what the model did next, and the first few in full, with arguments, what the tool said,
-    the exact text the model saw, and the traceback.
+    the exact text the model saw; and with `tracebacks` those, which name files of the machine that ran it.
 
     Raises:
         TypeError: something among them is no run.
@@ -182,7 +184,7 @@ def errors(results: Displayed | Iterable[AgentResult], *, redactor: Redactor | N
     from hermes_nb.views.rows import errors as drawn
 
     told = _results(results)
-    return View(lambda lens: drawn(told, lens), redactor)
+    return View(lambda lens: drawn(told, lens, tracebacks=tracebacks), redactor)
 
 
 def compare(one: Displayed, other: Displayed, *, redactor: Redactor | None = None) -> View:

@@ -84,7 +84,7 @@ def test_an_error_is_shown_with_all_that_belongs_to_it() -> None:
     told = '{"error": "ZeroDivisionError"}'
     script.answer(told, error=("exception", told), traceback="Traceback:\n  in divide").done()
     result = script.ask("", ("divide", {"a": 1, "b": 2})).answer("0.5").done().ask("Half.").done().end()
-    drawn = views.text(views.errors(result)).split("\n")
+    drawn = views.text(views.errors(result, tracebacks=True)).split("\n")
 
     start = next(number for number, line in enumerate(drawn) if "turn 1" in line)
     assert drawn[start:] == [
@@ -100,6 +100,13 @@ def test_an_error_is_shown_with_all_that_belongs_to_it() -> None:
         "     then turn 2 calls divide a: 1, b: 2 ✓ ok",
         "          turn 3 says: Half.",
     ]
+
+
+def test_tracebacks_name_files_and_are_shown_on_request_only() -> None:
+    result = Script().ask("", ("add", {})).answer("no", error=("exception", "no"), traceback="File here").done().end()
+
+    assert "File here" not in views.html(views.errors(result)) + views.text(views.errors(result))
+    assert "File here" in views.html(views.errors(result, tracebacks=True))
 
 
 def test_what_the_model_saw_is_told_where_it_is_not_what_the_tool_said() -> None:
@@ -246,9 +253,7 @@ def test_the_same_tool_with_other_arguments_is_a_pair() -> None:
     shown = drawn(run(("look", {"id": 1, "deep": True}, "x")), run(("look", {"id": 2, "deep": True}, "x")))
 
     assert (shown.sentence, signs(shown)) == ("both call look, with other arguments", [("≠", 1, 1)])
-    assert [(piece.sign, piece.text) for piece in shown.pairs[0].a_words if piece.sign != "="] == [
-        ("−", '{"id":1,"deep":true}')
-    ]
+    assert [(piece.sign, piece.text) for piece in shown.pairs[0].a_words if piece.sign != "="] == [("−", "1")]
 
 
 def test_the_same_call_with_another_result_differs() -> None:

@@ -22,6 +22,9 @@ Sign = Literal["=", "≠", "−", "+"]
 
 MOST_PAIRS, MOST_DIFFS = 300, 60
 DIFF_LINES, DIFF_CHARACTERS = 40, 2000
+WORDS, SIGNS = re.compile(r"\s+|\S+"), re.compile(r"\s+|[\w.-]+|[^\w\s]")
+"""What a person's text is compared by, and what a machine's: there every bracket counts."""
+
 UNLIKE = 0.6
 """Texts that have less in common are not taken apart word by word: what they share are blanks and small words."""
 
@@ -213,7 +216,7 @@ class _Pairing:
             return pair
         a, b = (self.lens.block(text, DIFF_LINES, DIFF_CHARACTERS) for text in (one, other))
         cut = "".join(f" ({name}: {shown.mark})" for name, shown in (("A", a), ("B", b)) if shown.mark)
-        a_words, b_words = word_diff(a.text, b.text)
+        a_words, b_words = word_diff(a.text, b.text, WORDS if label == "words" else SIGNS)
         return replace(pair, label=f"{label}{cut}", a_words=a_words, b_words=b_words)
 
     def side(self, act: _Act) -> Side:
@@ -242,9 +245,9 @@ def laid(text: str) -> str:
     return json_laid_out(text) or text
 
 
-def word_diff(a: str, b: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    """Both texts in pieces, those that only one has marked."""
-    one, other = re.findall(r"\s+|[^\s]+", a), re.findall(r"\s+|[^\s]+", b)
+def word_diff(a: str, b: str, words: re.Pattern[str] = WORDS) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Both texts in pieces, those that only one has marked; `words` finds what is never taken apart."""
+    one, other = words.findall(a), words.findall(b)
     of_a, of_b = list[Piece](), list[Piece]()
     matcher = difflib.SequenceMatcher(None, one, other, False)
     if matcher.ratio() < UNLIKE:

@@ -79,7 +79,7 @@ class _Case:
         return following(self.run.turns, self.result.call)
 
 
-def errors(results: Sequence[AgentResult], lens: Lens, *, tracebacks: bool = True) -> Errors:
+def errors(results: Sequence[AgentResult], lens: Lens, *, tracebacks: bool = False) -> Errors:
     """The errors of these runs, with tracebacks or without."""
     cases = list(found(results))
     alike: dict[tuple[str, str, str, str], list[_Case]] = {}
