@@ -65,7 +65,7 @@ class Harmony(Format):
         message, position = check_arguments(arguments)
         position += start + len(reader.text[start:place]) - len(reader.text[start:place].lstrip())
         end = place if found == "<|start|>" else place + len(found)
-        if message:
+        if message or not (found or arguments):
             told = message if found else NOT_CLOSED
             reader.failed(told, begin, end, position, name=name, arguments=arguments)
         else:

@@ -68,13 +68,17 @@ class Stream:
     def feed(self, chunk: str) -> tuple[Piece, ...]:
         """Read on; what is certain now, in order. Nothing that came out is ever taken back."""
         reader = self._reader
+        if reader.plain is not None and reader.plain.isdisjoint(chunk):
+            reader.pass_on(chunk)
+            return self._collected()
         # Through a local name that alone holds the text, Python makes it longer in place and does not copy it.
         text = reader.text
         reader.text = ""
         text += chunk
         reader.text = text
         del text
-        return self._go_on()
+        wake = reader.wake
+        return () if wake is not None and wake.isdisjoint(chunk) else self._go_on()
 
     def _go_on(self) -> tuple[Piece, ...]:
         if not self._done:
@@ -82,6 +86,9 @@ class Stream:
                 next(self._reading)
             except StopIteration:
                 self._done = True
+        return self._collected()
+
+    def _collected(self) -> tuple[Piece, ...]:
         pieces = self._reader.pieces
         if not pieces:
             return ()

@@ -15,6 +15,7 @@ DEPTH = 200
 """How deep values may be nested."""
 
 STRUCTURE = ('"', "{", "}", "[", "]")
+QUOTE = frozenset('"')
 IN_STRING = re.compile(r'["\\]')
 SPACE = re.compile(r"[ \t\r\n]*")
 CLOSERS = {"{": "}", "[": "]"}
@@ -75,7 +76,9 @@ def string_end(reader: Reader, start: int) -> Reading[int | None]:
             at = found.start()
         if reader.ended:
             return None
+        reader.wake = QUOTE
         yield
+        reader.wake = None
 
 
 def _refuse(constant: str) -> Any:

@@ -22,12 +22,18 @@ T = TypeVar("T")
 Reading: TypeAlias = Generator[None, None, T]
 
 SPACE = re.compile(r"\s*")
+KEPT = 1 << 12
+"""How many characters that were told may wait to be let go."""
+
 PATIENCE = 1 << 16
 """How many characters may be read again after broken calls, besides twice the text read so far."""
 
 
 class Reader:
     """The text so far, the place reading has come to (`at`), and what it came to.
+
+    Places are counted from the start of `text`, which is let go of as it is told; in what it came to they are counted
+    from the start of the whole. A format holds no place across `tell` and `think`.
 
     `scanned` counts the characters that searches have looked at.
     """
@@ -36,9 +42,13 @@ class Reader:
         self.text, self.at, self.ended, self.scanned = "", 0, False, 0
         self.format, self.schemas = format, schemas
         self.pieces: list[Piece] = []
+        self.wake: frozenset[str] | None = None
+        """Text without any of these characters cannot end the wait (None: any may)."""
+        self.plain: frozenset[str] | None = None
+        """Text without any of these characters is content (None: not known without reading on)."""
         self.quiet = True
         """Nothing was told, called or thought yet."""
-        self._opened = opened
+        self._opened, self._before = opened, 0
         self._again, self._reasoned = 0, False
         self._blank, self._held = True, list[str]()
         self._after_thought = self._paragraph = self._worded = False
@@ -87,7 +97,7 @@ class Reader:
     def called(self, name: str, arguments: str, start: int, end: int, id: str | None = None) -> None:
         """A call; what comes next is a new stretch of content."""
         self.boundary()
-        call = Call(name=name, arguments=arguments, start=start, end=end, id=id)
+        call = Call(name=name, arguments=arguments, start=start + self._before, end=end + self._before, id=id)
         self.pieces.append(Piece(part="call", call=call))
 
     def failed(
@@ -96,10 +106,10 @@ class Reader:
     ) -> None:  # fmt: skip
         """What was meant as a call and is none."""
         self.boundary()
-        raw = self.text[start:end]
         problem = Problem(
-            message=message, start=start, end=end, position=position, raw=raw, name=name, arguments=arguments, id=id
-        )
+            message=message, start=start + self._before, end=end + self._before, position=position + self._before,
+            raw=self.text[start:end], name=name, arguments=arguments, id=id,
+        )  # fmt: skip
         self.pieces.append(Piece(part="problem", problem=problem))
 
     def boundary(self) -> None:
@@ -128,7 +138,7 @@ class Reader:
     def _pass_on(self, part: Part, text: str) -> None:
         if text:
             self.quiet = False
-            self.pieces.append(Piece(part=part, text=text))
+            self.pieces.append(Piece(part, text))
 
     def _end(self) -> None:
         left = "".join(self._held)
@@ -151,6 +161,7 @@ class Reader:
             held.append(body[len(kept) :])
             if found or self.ended:
                 break
+            self._forget()
             yield
         self.boundary()
         self._after_thought = True
@@ -172,7 +183,22 @@ class Reader:
                 self.at = end
             if found or self.ended:
                 return found
+            self._forget()
+            self.plain = marks.firsts if self.at == len(self.text) else None
             yield
+            self.plain = None
+
+    def pass_on(self, chunk: str) -> None:
+        """Tell a chunk without any character of `plain` as content, where everything before it was told."""
+        self.say(chunk)
+        self.scanned += len(chunk)
+        self._before += len(chunk)
+
+    def _forget(self) -> None:
+        """Let go of text that was told, so that the next chunk is added to a short one. Its places count on."""
+        if self.at > KEPT:
+            self._before += self.at
+            self.text, self.at = self.text[self.at :], 0
 
     def _edge(self, marks: Stops) -> tuple[str | None, int]:
         """The first mark from here on and its place, or None and the place up to which there is certainly none."""
@@ -194,7 +220,9 @@ class Reader:
             if self.ended:
                 return "", len(self.text)
             start = found.start() if found else marks.certain(self.text, start)
+            self.wake = None if found else marks.lasts
             yield
+            self.wake = None
 
     def past_space(self, start: int, also: str = "") -> Reading[int]:
         """The place of the first character from `start` on that is no white space and none of `also`."""
@@ -232,4 +260,4 @@ class Reader:
     def reread(self, length: int) -> bool:
         """Whether so many characters may be read once more."""
         self._again += length
-        return self._again <= PATIENCE + 2 * self.at
+        return self._again <= PATIENCE + 2 * (self._before + self.at)

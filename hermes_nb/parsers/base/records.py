@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hermes_nb.records import ToolCall, ToolError
 
@@ -75,9 +75,11 @@ class Evidence:
     position: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """What one more chunk made certain: some content or reasoning, a whole call, or a problem. It never changes."""
+class Piece(NamedTuple):
+    """What one more chunk made certain: some content or reasoning, a whole call, or a problem. It never changes.
+
+    A tuple, for there may be one for every character of a text.
+    """
 
     part: Part
     text: str = ""

@@ -109,8 +109,9 @@ class JsonCalls(Format):
         place = begin if mark in ("{", "[") else (yield from reader.past_space(begin + len(mark)))
         place = yield from reader.past_space(place, "[")
         if reader.text[place : place + 1] != "{" or not (yield from self._looks_right(reader, place)):
-            reader.say(mark)
-            reader.at = begin + len(mark)
+            end = max(begin + len(mark), reader.text.rfind("[", begin, place))
+            reader.say(reader.text[begin:end])
+            reader.at = end
             return
         listed = "[" in reader.text[begin + (0 if mark in self.bare else len(mark)) : place]
         whole: int | None = begin
