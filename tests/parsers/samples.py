@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -71,4 +72,4 @@ def cut(draw: st.DrawFn, text: str) -> list[str]:
     """The text in any chunks."""
     places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=8)))
     edges = [0, *places, len(text)]
-    return [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(edges)]

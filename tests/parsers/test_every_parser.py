@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,10 +14,44 @@ from tests.parsers.samples import CALLS, FOUR, NAMES, TOOLS, cut, fed, found
 
 MARKS = sorted({mark for name in NAMES for mark in parsers.FORMATS[name].marks.marks})
 BITS = [
-    *MARKS, "{", "}", "[", "]", '"', "'", "\\", ":", ",", ";", "(", ")", "=", "\n", " ", "```", "name", "arguments", "f(",
-    '{"name": "f", "arguments": {"a": 1}}', '{"name": "f", "parameters": {"x": "', "</arg_key>", "<arg_value>", ">",
-    "<parameter=a>", "</parameter>", "</function>", '"f">', "<|message|>", "to=functions.f", "call:f{", "é", "日本",
-]  # fmt: skip
+    *MARKS,
+    "{",
+    "}",
+    "[",
+    "]",
+    '"',
+    "'",
+    "\\",
+    ":",
+    ",",
+    ";",
+    "(",
+    ")",
+    "=",
+    "\n",
+    " ",
+    "```",
+    "name",
+    "arguments",
+    "f(",
+    "[f(a='",
+    "\\'",
+    '\\"',
+    '{"name": "f", "arguments": {"a": 1}}',
+    '{"name": "f", "parameters": {"x": "',
+    "</arg_key>",
+    "<arg_value>",
+    ">",
+    "<parameter=a>",
+    "</parameter>",
+    "</function>",
+    '"f">',
+    "<|message|>",
+    "to=functions.f",
+    "call:f{",
+    "é",
+    "日本",
+]
 GARBAGE = st.lists(st.sampled_from(BITS) | st.text(max_size=4), max_size=25).map("".join)
 
 
@@ -66,7 +101,7 @@ def test_calls_and_problems_stand_in_the_text_one_after_the_other(name: str, tex
     places = sorted((one.start, one.end) for one in (*parsed.calls, *parsed.problems))
 
     assert all(0 <= start <= end <= len(text) for start, end in places)
-    assert all(end <= start for (_, end), (start, _) in zip(places, places[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(places))
     assert all(text[one.start : one.end] == one.raw and one.position <= len(text) for one in parsed.problems)
     assert all(codec.parse_arguments(call.arguments)[1] is None for call in parsed.calls)
 
@@ -162,9 +197,9 @@ def test_arguments_nested_deep_are_read(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_nested_too_deep_are_no_call_and_no_crash(name: str) -> None:
     parser = parsers.get_parser(name, TOOLS)
-    text = parser.render([("search", {"items": ["@@"]})]).replace('"@@"', "[" * 9000 + "]" * 9000).replace(
-        "'@@'", "[" * 9000 + "]" * 9000
-    ).replace('<|"|>@@<|"|>', "[" * 9000 + "]" * 9000).replace("<escape>@@<escape>", "[" * 9000 + "]" * 9000)  # fmt: skip
+    text = parser.render([("search", {"items": ["@@"]})])
+    for written in ('<|"|>@@<|"|>', "<escape>@@<escape>", '"@@"', "'@@'"):
+        text = text.replace(written, "[" * 9000 + "]" * 9000)
 
     parsed = parser.parse(text)
 
@@ -179,11 +214,42 @@ def test_every_format_says_where_it_is_defined(name: str) -> None:
 
 def test_the_names_are_those_of_the_original_and_of_current_open_models() -> None:
     assert set(parsers.names()) >= {
-        "hermes", "qwen", "longcat", "mistral", "llama3_json", "llama4_json", "qwen3_coder", "glm45", "glm47",
-        "deepseek_v3", "deepseek_v3_1", "kimi_k2", "pythonic", "llama4_pythonic", "deepseek_v3_2", "granite", "granite4",
-        "gpt_oss", "gemma4", "functiongemma", "minimax_m2", "lfm2", "phi4mini", "xlam", "internlm2", "jamba",
-        "hunyuan_a13b", "step3", "seed_oss", "ernie45", "olmo3", "apertus", "command_r7b", "nemotron_v2", "auto",
-    }  # fmt: skip
+        "hermes",
+        "qwen",
+        "longcat",
+        "mistral",
+        "llama3_json",
+        "llama4_json",
+        "qwen3_coder",
+        "glm45",
+        "glm47",
+        "deepseek_v3",
+        "deepseek_v3_1",
+        "kimi_k2",
+        "pythonic",
+        "llama4_pythonic",
+        "deepseek_v3_2",
+        "granite",
+        "granite4",
+        "gpt_oss",
+        "gemma4",
+        "functiongemma",
+        "minimax_m2",
+        "lfm2",
+        "phi4mini",
+        "xlam",
+        "internlm2",
+        "jamba",
+        "hunyuan_a13b",
+        "step3",
+        "seed_oss",
+        "ernie45",
+        "olmo3",
+        "apertus",
+        "command_r7b",
+        "nemotron_v2",
+        "auto",
+    }
 
 
 def test_a_name_nobody_knows_is_told_with_those_there_are() -> None:

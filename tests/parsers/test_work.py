@@ -9,11 +9,36 @@ from hermes_nb.parsers import Stream
 from tests.parsers.samples import NAMES, TOOLS
 
 OPENERS = [
-    "", "{", '{"', '{"a": "', '{"name": "f", "arguments": {', '{"name": "f", "arguments": {"a": "', "[", "[[", '["', "f",
-    "f\n", "f(", "[f(", "[f(a='", '[f(a="\\', "<function=f>", "<function=f><parameter=a>", "<parameter=a>x</parameter> y",
-    "<arg_key>a</arg_key><arg_value>", "call:f{", 'call:f{a:<|"|>', "call:f{a:<escape>", "<|message|>", " ", "```json [{",
-    '"', "\\", '{"":"', '{"a","\\"',
-]  # fmt: skip
+    "",
+    "{",
+    '{"',
+    '{"a": "',
+    '{"name": "f", "arguments": {',
+    '{"name": "f", "arguments": {"a": "',
+    "[",
+    "[[",
+    '["',
+    "f",
+    "f\n",
+    "f(",
+    "[f(",
+    "[f(a='",
+    '[f(a="\\',
+    "<function=f>",
+    "<function=f><parameter=a>",
+    "<parameter=a>x</parameter> y",
+    "<arg_key>a</arg_key><arg_value>",
+    "call:f{",
+    'call:f{a:<|"|>',
+    "call:f{a:<escape>",
+    "<|message|>",
+    " ",
+    "```json [{",
+    '"',
+    "\\",
+    '{"":"',
+    '{"a","\\"',
+]
 
 
 def work(name: str, text: str, step: int) -> int:

@@ -33,7 +33,7 @@ class Stops:
                 rest = text[place:]
                 if any(mark.startswith(rest) for mark in self.marks):
                     return place
-        return len(text)
+        return max(start, len(text))
 
 
 @cache
