@@ -1,7 +1,8 @@
 """Finding out which format a text is in, and saying why.
 
 Every format has signs of its own: a mark, or a mark and what follows it where several formats share one. The formats
-whose signs are in the text read it; the one that finds the most calls, with the fewest problems, is the text's. A text
+whose signs are in the text read it; the one that finds the most calls, with the fewest problems and then the least text
+left over, is the text's. A text
 without signs, or whose signs come to nothing, is in none: it is content, and the reason is told.
 """
 
@@ -101,7 +102,7 @@ def found_in(text: str, formats: Sequence[Format], schemas: Schemas, *, opened: 
         marks = ", ".join(f"{one.mark!r} at character {one.position} ({one.format})" for one in evidence)
         reason = f"no calls behind {marks}" if evidence else "no mark of a known format"
         return Parsed(content=text, evidence=evidence, reason=reason)
-    best = max(telling, key=lambda one: (len(one.calls), -len(one.problems), one.reasoning is not None))
+    best = max(telling, key=lambda one: (len(one.calls), -len(one.problems), -len(one.content)))
     own = tuple(one for one in evidence if one.format == best.format)
     others = tuple(one for one in evidence if one.format != best.format)
     first = own[0]

@@ -78,14 +78,14 @@ FORMATS: tuple[Format, ...] = (
     ),
     JsonCalls(
         name="phi4mini",
-        source="vllm-project/vllm, examples/tool_chat_template_phi4_mini.jinja",
+        source="chat template of microsoft/Phi-4-mini-instruct; functools: vllm-project/vllm, tool_chat_template_phi4_mini",
         careful=("functools",),
         begin=("<|tool_call|>",),
         end=("<|/tool_call|>",),
         listed=True,
         thought=THINK,
         dropped=("<|end|>",),
-        signs=(r"functools\s*\[",),
+        signs=(r"functools\s*\[", r"<\|/tool_call\|>"),
     ),
     JsonCalls(
         name="xlam",
