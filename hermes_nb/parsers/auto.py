@@ -2,8 +2,8 @@
 
 Every format has signs of its own: a mark, or a mark and what follows it where several formats share one. The formats
 whose signs are in the text read it; the one that finds the most calls, with the fewest problems and then the least text
-left over, is the text's. A text
-without signs, or whose signs come to nothing, is in none: it is content, and the reason is told.
+left over, is the text's. A text without signs, or whose signs come to nothing, is in none: it is content, and the
+reason is told.
 """
 
 from __future__ import annotations

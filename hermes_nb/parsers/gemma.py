@@ -24,8 +24,8 @@ SPACE = re.compile(r"\s*")
 
 @dataclass(frozen=True, kw_only=True)
 class Gemma(Format):
-    """`begin` and `end` are a call's marks, `quote` the mark around strings. `bare`: what strings are where no schema
-    tells: `text`, or `json` for a number or a constant."""
+    """`begin` and `end` are a call's marks, `quote` the mark around strings. `bare`: what a parameter's string is where
+    no schema tells: `text`, or `json` for a number or a constant."""
 
     begin: str
     end: str
@@ -133,7 +133,7 @@ class Body:
         self.at = 1
         while self._peek() != "}":
             key = self._key()
-            values[key] = self._value(reader.schemas.types(name, key))
+            values[key] = self._value(reader.schemas.types(name, key), self.bare)
             self._pass_commas()
         return values
 
@@ -169,11 +169,11 @@ class Body:
         self.at = end + len(self.quote)
         return self.text[start:end]
 
-    def _value(self, types: frozenset[str]) -> Any:
+    def _value(self, types: frozenset[str], bare: str = "text") -> Any:
         first = self._peek()
         if self.text.startswith(self.quote, self.at):
             text = self._quoted()
-            return from_text(text, types, bare=self.bare) if self.bare == "json" else text
+            return from_text(text, types, bare=bare) if bare == "json" else text
         if first == "{":
             return self._held()
         if first == "[":

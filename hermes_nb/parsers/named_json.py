@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hermes_nb.parsers.base.formats import THINK, Format
-from hermes_nb.parsers.base.json_text import NOT_CLOSED, Broken, Keys, check_arguments, read_object, value_end
+from hermes_nb.parsers.base.json_text import NOT_CLOSED, Broken, Keys, check_arguments, members, read_object, value_end
 from hermes_nb.parsers.base.reading import Reader, Reading
 from hermes_nb.parsers.base.stops import Stops, stops
 from hermes_nb.parsers.base.values import written
@@ -126,7 +126,7 @@ class NamedJson(Format):
         if message:
             reader.failed(message, begin, end, place + position, name=name, arguments=arguments, id=sent)
         else:
-            reader.called(name, arguments, begin, end, sent)
+            reader.called(self._meant(reader, name, arguments), arguments, begin, end, sent)
 
     def _closed(self, reader: Reader, end: int) -> Reading[int]:
         """The place after the fence and the end mark that follow, if they do."""
@@ -147,6 +147,14 @@ class NamedJson(Format):
     def _name(self, reader: Reader, head: re.Match[str]) -> str:
         name = head["name"]
         return name if name in reader.schemas else name.removeprefix("functions.") or name
+
+    def _meant(self, reader: Reader, name: str, arguments: str) -> str:
+        """The tool of a call that has a number in place of a name: the only one that takes such arguments."""
+        if not name.isdigit() or name in reader.schemas or not len(reader.schemas):
+            return name
+        given = frozenset(members(arguments))
+        fitting = [tool for tool in reader.schemas.names() if given <= reader.schemas.keys(tool)]
+        return fitting[0] if len(fitting) == 1 else name
 
     def _id(self, head: re.Match[str]) -> str | None:
         return head.groupdict().get("id")

@@ -14,7 +14,7 @@ from typing import Any
 
 from hermes_nb import codec
 from hermes_nb.parsers.base.formats import THINK, Format
-from hermes_nb.parsers.base.json_text import DEPTH, NOT_CLOSED, Broken
+from hermes_nb.parsers.base.json_text import DEPTH, NOT_CLOSED, Broken, Keys, read_object
 from hermes_nb.parsers.base.literals import AFTER_A_STRING, Literals, Unreadable
 from hermes_nb.parsers.base.reading import Reader, Reading
 from hermes_nb.parsers.base.stops import stops
@@ -58,6 +58,9 @@ class Pythonic(Format):
         begin = reader.at
         place = yield from reader.past_space(begin + len(mark), "" if mark == "[" else "[")
         opened = "[" in reader.text[begin + (0 if mark == "[" else len(mark)) : place]
+        if mark != "[" and reader.text[place : place + 1] == "{":
+            yield from self._read_json(reader, begin, place)
+            return
         head = yield from self._head(reader, place)
         if head is None or not self._meant(reader, mark, head[0]):
             yield from self._nothing(reader, begin, mark, place, opened)
@@ -71,6 +74,21 @@ class Pythonic(Format):
             place = yield from reader.past_space(one.end, ",;")
             head = yield from self._head(reader, place)
         yield from self._close(reader, begin, mark, opened, found)
+
+    def _read_json(self, reader: Reader, begin: int, place: int) -> Reading[None]:
+        """Read JSON objects between the marks: models write them there when a prompt asks for JSON."""
+        whole: int | None = begin
+        while reader.text[place : place + 1] == "{":
+            yield from read_object(reader, place, Keys(), stops(*self.begin, *self.end), whole=whole)
+            whole, place = None, (yield from reader.past_space(reader.at, ","))
+        reader.at = place + 1 if reader.text[place : place + 1] == "]" else reader.at
+        yield from self._pass_end(reader)
+
+    def _pass_end(self, reader: Reader) -> Reading[None]:
+        if self.end:
+            place = yield from reader.past_space(reader.at)
+            mark = yield from reader.starting(stops(*self.end), place)
+            reader.at = place + len(mark) if mark else reader.at
 
     def _meant(self, reader: Reader, mark: str, name: str) -> bool:
         return mark != "[" or reader.beginning or not len(reader.schemas) or name in reader.schemas
@@ -108,10 +126,7 @@ class Pythonic(Format):
         for index, one in enumerate(found):
             self._tell(reader, one, begin if index == 0 else one.start)
         reader.at = place + 1 if closed and (opened or mark == "[") else found[-1].end
-        if self.end:
-            place = yield from reader.past_space(reader.at)
-            end_mark = yield from reader.starting(stops(*self.end), place)
-            reader.at = place + len(end_mark) if end_mark else reader.at
+        yield from self._pass_end(reader)
 
     def _tell(self, reader: Reader, one: Found, begin: int) -> None:
         if one.problem:
@@ -218,7 +233,7 @@ FORMATS: tuple[Format, ...] = (
         name="pythonic",
         source="meta-llama/llama-models, models/llama3_2/text_prompt_format.md: zero shot function calling",
         bare=True,
-        dropped=("<|eot_id|>", "<|eom_id|>"),
+        dropped=("<|python_start|>", "<|python_end|>", "<|eot_id|>", "<|eom_id|>"),
         signs=(r"^\s*\[\s*[^\W\d][\w.]*\(",),
     ),
     Pythonic(

@@ -455,3 +455,38 @@ def test_a_bare_call_amid_words_needs_the_name_of_a_tool_where_tools_are_given()
     assert parsers.get_parser("llama3_json", tools).parse(text).content == text
     assert found(parsers.get_parser("llama3_json", [{"name": "f"}]).parse(text)) == [("f", {})]
     assert found(parsers.get_parser("llama3_json", tools).parse(text[13:44])) == [("f", {})]
+
+
+def test_a_bare_call_that_is_not_closed_ends_where_one_of_a_known_tool_begins() -> None:
+    text = '{"name": "f", "parameters": {"a": {"name": "g", "parameters": {}}'
+
+    parsed = parsers.get_parser("llama3_json", [{"name": "g"}]).parse(text)
+
+    assert (found(parsed), [problem.name for problem in parsed.problems]) == ([("g", {})], ["f"])
+    assert parsers.get_parser("llama3_json").parse(text).calls == ()
+
+
+def test_a_number_in_place_of_a_name_is_the_only_tool_that_takes_the_arguments() -> None:
+    text = '<|tool_call_begin|>0<|tool_call_argument_begin|>{"city": "Rome"}<|tool_call_end|>'
+    weather = {"name": "weather", "parameters": {"properties": {"city": {}, "unit": {}}}}
+    files = {"name": "files", "parameters": {"properties": {"path": {}}}}
+
+    assert found(parsers.get_parser("kimi_k2", [weather, files]).parse(text)) == [("weather", {"city": "Rome"})]
+    assert found(parsers.get_parser("kimi_k2", [weather, {**weather, "name": "w"}]).parse(text))[0][0] == "0"
+    assert found(parsers.get_parser("kimi_k2").parse(text))[0][0] == "0"
+
+
+def test_lfm2_writes_json_where_it_is_asked_to() -> None:
+    text = '<|tool_call_start|>[{"name": "f", "arguments": {"a": 1}}, {"name": "g"}]<|tool_call_end|>Done.'
+
+    parsed = parsers.get_parser("lfm2").parse(text)
+
+    assert (found(parsed), parsed.content) == ([("f", {"a": 1}), ("g", {})], "Done.")
+
+
+def test_python_marks_around_a_list_are_no_content() -> None:
+    text = "Here: <|python_start|>[f(a=1)]<|python_end|> So."
+
+    parsed = parsers.get_parser("pythonic").parse(text)
+
+    assert (found(parsed), parsed.content) == ([("f", {"a": 1})], "Here:  So.")

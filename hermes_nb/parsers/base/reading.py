@@ -79,8 +79,10 @@ class Reader:
 
     def say(self, text: str) -> None:
         """Content. White space before and between calls is layout: it waits until words follow."""
+        if not text:
+            return
         if self._blank:
-            if not text or text.isspace():
+            if text.isspace():
                 self._held.append(text)
                 return
             text = "".join(self._held) + text
@@ -127,10 +129,10 @@ class Reader:
         return self._blank
 
     def _trimmed(self, text: str) -> str:
-        whole = "".join(self._held) + text if not text.isspace() else text
-        if whole.isspace():
-            self._held.append(whole)
+        if text.isspace():
+            self._held.append(text)
             return ""
+        whole = "".join(self._held) + text
         kept = whole.rstrip()
         self._held = [whole[len(kept) :]] if len(kept) < len(whole) else []
         return kept

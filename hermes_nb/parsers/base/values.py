@@ -21,7 +21,7 @@ NAMES = (
 )
 """JSON's types, and how else schemas in the wild begin to name them."""
 
-SCALARS: Mapping[str, Any] = {"true": True, "false": False, "null": None, "none": None}
+SCALARS: Mapping[str, Any] = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 
 
 class Schemas:
@@ -131,8 +131,8 @@ def _json_or_text(text: str) -> Any:
     word = text.strip()
     if not word or word[0] not in '{["-0123456789tfnTFN':
         return text
-    if word.lower() in SCALARS:
-        return SCALARS[word.lower()]
+    if word in SCALARS:
+        return SCALARS[word]
     try:
         value, end = DECODER.raw_decode(word)
     except (ValueError, RecursionError):

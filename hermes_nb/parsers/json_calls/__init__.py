@@ -78,7 +78,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     JsonCalls(
         name="phi4mini",
-        source="chat template of microsoft/Phi-4-mini-instruct; functools: vllm-project/vllm, tool_chat_template_phi4_mini",
+        source="chat template of microsoft/Phi-4-mini-instruct; functools: vLLM's tool_chat_template_phi4_mini.jinja",
         careful=("functools",),
         begin=("<|tool_call|>",),
         end=("<|/tool_call|>",),

@@ -7,6 +7,7 @@ unless the object stands bare in the text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from hermes_nb.parsers.base.json_text import Broken, Entry, Keys, entry_of, read
 from hermes_nb.parsers.base.reading import Reader, Reading
 from hermes_nb.parsers.base.stops import stops
 from hermes_nb.parsers.base.values import written
+
+LIKE_A_CALL = re.compile(r'\{\s*"name"\s*:\s*"([^"\\]{1,256})"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +168,15 @@ class JsonCalls(Format):
         return reader.beginning or not len(reader.schemas) or entry.name in reader.schemas
 
     def _broken(self, reader: Reader, place: int, begin: int, end: Broken) -> bool:
-        """What is not closed is a problem where it has arguments, else it is text; it ends where it broke."""
+        """What is not closed is a problem where it has arguments, up to a call of a known tool; else it is text."""
         raw = reader.text[place : end.position]
         entry = entry_of(raw + "}", self.keys)
         if entry.name is not None and any(f'"{key}"' in raw for key in self.keys.arguments):
-            reader.failed(end.message, begin, end.position, end.position, name=entry.name)
-            reader.at = end.position
+            inner = (found.start() for found in LIKE_A_CALL.finditer(raw, 1) if found[1] in reader.schemas)
+            next_call = next(inner, None)
+            stop = end.position if next_call is None or not reader.reread(len(raw)) else place + next_call
+            reader.failed(end.message, begin, stop, stop, name=entry.name)
+            reader.at = stop
         elif reader.reread(len(raw)):
             reader.say(reader.text[begin : place + 1])
             reader.at = place + 1
