@@ -15,8 +15,8 @@ Part = Literal["content", "reasoning", "call", "problem"]
 class Call:
     """One call in a text. `arguments` is JSON text: the model's own where the format writes JSON, else made by us.
 
-    `start` and `end` are the place in the text, in characters, with the marks that belong to this call alone. `id` is
-    the one the model wrote (None: the format has none).
+    `start` and `end` are the place in the text, in characters: from the mark that is this call's own, to the end of its
+    arguments or of what closes it. `id` is the one the model wrote (None: it wrote none).
     """
 
     name: str
