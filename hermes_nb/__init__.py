@@ -34,6 +34,7 @@ __all__ = [
     "formats",
     "frames",
     "journal",
+    "parsers",
     "plots",
     "read",
     "repair",
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from hermes_nb import events, formats, frames, journal, plots, stats, views
+    from hermes_nb import events, formats, frames, journal, parsers, plots, stats, views
     from hermes_nb.exceptions import HermesError
     from hermes_nb.formats import read
     from hermes_nb.limits import Limits
