@@ -7,7 +7,7 @@ from typing import Any
 
 from hermes_nb.frames.answers import Answered, answered
 from hermes_nb.frames.plain import Entry, PlainRun, PlainTurn
-from hermes_nb.frames.values import flag, length, listed, number, text, time, whole
+from hermes_nb.frames.values import flag, length, listed, moment, number, text, whole
 from hermes_nb.messages import Message, reasoning_of, text_of
 
 Row = tuple[Any, ...]
@@ -46,7 +46,7 @@ def _made(made: Entry) -> Row:
     git = versions.get("git")
     git = git if isinstance(git, Mapping) else {}
     return (
-        time(made.get("started_at")),
+        moment(made.get("started_at")),
         *(text(server.get(name)) for name in ("name", "model", "base_url")),
         number(sampling.get("temperature")), whole(sampling.get("max_tokens")), text(sampling.get("tool_choice")),
         flag(sampling.get("stream")), made.get("toolbox_hash"),

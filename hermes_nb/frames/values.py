@@ -39,7 +39,7 @@ def flag(value: Any) -> bool | None:
     return value if type(value) is bool else None
 
 
-def time(value: Any) -> datetime | None:
+def moment(value: Any) -> datetime | None:
     """A time of ISO 8601; one without a zone is UTC."""
     try:
         read = datetime.fromisoformat(value)

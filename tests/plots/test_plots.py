@@ -235,7 +235,7 @@ def test_A22_what_cannot_be_seen_is_named() -> None:
     for shown in (
         "user⟦U+202E⟧txt.exe (",
         "read⟦U+200B⟧_file (",
-        "rm⟦U+001B⟧[2J⟦U+0007⟧ (",
+        "rm⟦U+0007⟧ (",
         "⟦U+5DE5⟧⟦U+5177⟧ (",
         "$\\frac{1}{0}$ (",
     ):
