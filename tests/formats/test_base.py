@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hermes_nb.exceptions import FormatError
-from hermes_nb.formats.base import About, Bounds, Failure, Note, Source, conversation
+from hermes_nb.formats.base import About, Bounds, Failure, Note, Source, between, conversation
 from hermes_nb.records import AgentResult, Usage
 
 USER = {"role": "user", "content": "What is 2 + 3?"}
@@ -177,3 +177,35 @@ def test_bounds_are_named_where_they_are_met(tmp_path: Path) -> None:
 
     with pytest.raises(FormatError, match=r"Bounds\(document"):
         Source(tmp_path / "long.json", Bounds(document=50, line=50)).document()
+
+
+def test_calls_of_a_simulated_user_are_calls_of_a_turn_that_is_the_user_s() -> None:
+    asked = {**asks(("c1", "look", "{}")), "role": "user"}
+    result = made(said("Please look."), asked, answer("c1", "it blinks"), said("Good."))
+
+    assert [(call.name, call.turn) for call in result.calls] == [("look", 2)]
+    assert [turn.reply.message["role"] for turn in result.turns if turn.reply] == ["assistant", "user", "assistant"]
+    assert [one.content for one in result.results] == ["it blinks"]
+    assert result.messages[1] == asked
+
+
+def test_given_calls_and_answers_are_messages_and_no_turns() -> None:
+    given = {index: Note(given=True) for index in (1, 2)}
+    result = made(USER, asks(("c1", "add", "{}")), answer("c1", "5"), said("5"), notes=given)
+
+    assert (result.turns_used, result.calls, result.results, len(result.messages)) == (1, [], [], 4)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"),
+    [
+        ("2026-05-01T10:00:00", "2026-05-01T10:00:01.500000", 1.5),
+        ("2026-05-01T10:00:00Z", "2026-05-01T12:00:00+02:00", 0.0),
+        ("2026-05-01T10:00:01", "2026-05-01T10:00:00", 0.0),
+        (100, 102.5, 2.5),
+        ("yesterday", "2026-05-01T10:00:00", None),
+        (None, 3, None),
+    ],
+)
+def test_the_time_between_two_moments_is_never_below_zero(start: Any, end: Any, seconds: float | None) -> None:
+    assert between(start, end) == seconds

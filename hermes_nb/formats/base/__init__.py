@@ -6,8 +6,8 @@ from __future__ import annotations
 from hermes_nb.formats.base.bounds import Bounds
 from hermes_nb.formats.base.building import About, conversation
 from hermes_nb.formats.base.source import Head, Row, Source
-from hermes_nb.formats.base.turning import Failure, Note, reported
-from hermes_nb.formats.base.values import decoded, mapping, number, sequence, text
+from hermes_nb.formats.base.turning import Failure, Note, raised, reported
+from hermes_nb.formats.base.values import between, decoded, mapping, moment, number, sequence, text
 from hermes_nb.formats.base.writing import (
     Loss,
     Report,
@@ -30,13 +30,16 @@ __all__ = [
     "Results",
     "Row",
     "Source",
+    "between",
     "conversation",
     "decoded",
     "each",
     "encoded",
     "losses_between",
     "mapping",
+    "moment",
     "number",
+    "raised",
     "reported",
     "sequence",
     "text",

@@ -82,11 +82,12 @@ def conversation(
 ) -> AgentResult:
     """The result of a conversation: chat messages in OpenAI's form, the older `function_call` and role `function` too.
 
-    Every assistant's message is a turn, but for those a note says were given. An answer belongs to the nearest call
-    before it that has its id and no answer yet; without an id, to the next open call of the turn before it, by name
-    where it has one. An answer to a call that the file does not hold is a result of the turn it follows (of a turn 0,
-    which was no model call, before the first), under a call without arguments; a second answer to a call is a message
-    and no result. Calls without an id, or with one used before, get a new one; `sent_id` is the old.
+    Every assistant's message is a turn, but for those a note says were given; so is a user's that has calls. An answer
+    belongs to the nearest call before it that has its id and no answer yet; without an id, to the next open call of the
+    turn before it, by name where it has one. An answer to a call that the file does not hold is a result of the turn it
+    follows (of a turn 0, which was no model call, before the first), under a call without arguments; a second answer to
+    a call is a message and no result. Calls without an id, or with one used before, get a new one; `sent_id` is the
+    old.
 
     The run's id is made of its content: the same conversation has the same one, whatever its file is called. `meta`
     gets the `format` (the reader's NAME), the name of the `file`, and the `place` in it (`line 3`, a member's name).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -36,9 +37,9 @@ class Note:
     """What a file says of one message beside the message.
 
     Of an assistant's: usage, model, finish_reason, id, request_id, retries, raw (the provider's body), problems,
-    source_text; and `given` where no model was asked for it (an example in the prompt, a greeting): it is no turn then.
-    Of a tool's answer: failure, queued, size, printed, exit_code, synthesised. Of both: `at`, when it began in seconds
-    since the run did, and `seconds`, how long it took.
+    source_text. Of a tool's answer: failure, queued, size, printed, exit_code, synthesised. Of both: `at`, when it
+    began in seconds since the run did, `seconds`, how long it took, and `given`, where no model was asked for it and no
+    tool ran (an example in the prompt, a greeting): it is no turn then, and no result.
     """
 
     at: float | None = None
@@ -125,7 +126,9 @@ class Turning:
         match message["role"]:
             case "assistant" if not note.given:
                 self._reply(message, note)
-            case "tool" | "function":
+            case "user" if message.get("tool_calls") and not note.given:  # Of a simulated user, who has tools, too.
+                self._reply(message, note)
+            case "tool" | "function" if not note.given:
                 self._answer({**message, "role": "tool", "content": _content(message.get("content"))}, note)
             case _:
                 self._say({**message, "content": _content(message.get("content"))})
@@ -141,9 +144,9 @@ class Turning:
         reply = reply_from(body, turn=number, taken=self._taken, new_id=self._new_id)
         kept = {key: value for key, value in message.items() if value is not None and key not in REWRITTEN}
         reply = replace(
-            reply, message={**kept, **reply.message}, usage=note.usage or Usage(), id=note.id, raw=note.raw,
-            request_id=note.request_id, retries=note.retries, seconds=note.seconds, source_text=note.source_text,
-            problems=(*reply.problems, *note.problems),
+            reply, message={**kept, **reply.message, "role": message["role"]}, usage=note.usage or Usage(), id=note.id,
+            raw=note.raw, request_id=note.request_id, retries=note.retries, seconds=note.seconds,
+            source_text=note.source_text, problems=(*reply.problems, *note.problems),
         )  # fmt: skip
         self.usage = self.usage + reply.usage if any(turn.reply for turn in self._turns) else reply.usage
         self.model = self.model or reply.model
@@ -258,3 +261,14 @@ def reported(content: str) -> Failure | None:
     value, _ = codec.parse_arguments(content)
     error = value.get("error") if isinstance(value, dict) else None
     return Failure(error=error if isinstance(error, str) else codec.dumps(error).decode()) if error else None
+
+
+def raised(told: str, kind: ErrorKind = "exception") -> Failure:
+    """The failure that an answer tells in the words of a Python exception, as `Error: ...`: the model's where they are
+    those for arguments that a function does not take, otherwise of the kind that is given."""
+    error = told.removeprefix("Error:").strip() or told
+    return Failure(error=error, kind="bad_arguments" if MISFIT.match(error) else kind)
+
+
+MISFIT = re.compile(r"[\w.]+\(\) (?:got an unexpected keyword|got multiple values|missing \d+ required|takes )")
+"""How Python says that arguments do not fit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from hermes_nb.formats.base.bounds import Bounds, parsed
@@ -26,6 +27,24 @@ def text(value: Any) -> str | None:
 def number(value: Any) -> float | None:
     """The value if it is a number, otherwise None."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def moment(value: Any) -> float | None:
+    """The time, in seconds since 1970, of text in ISO 8601 or of a number of such seconds; None where it is neither.
+    Text without a zone is read as UTC: good for differences, and for nothing else."""
+    if (seconds := number(value)) is not None:
+        return float(seconds)
+    try:
+        time = datetime.fromisoformat(value)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def between(start: Any, end: Any) -> float | None:
+    """The seconds from one time to another, as `moment` reads them; None where one is unknown, never below 0."""
+    begun, ended = moment(start), moment(end)
+    return None if begun is None or ended is None else max(0.0, ended - begun)
 
 
 def decoded(value: Any) -> Any:
