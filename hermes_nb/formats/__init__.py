@@ -28,6 +28,7 @@ __all__ = ["READERS", "WRITERS", "Bounds", "Loss", "Report", "read", "recognise"
 
 READERS = (
     "journals",
+    "inspect_logs",
     "rows",
     "tau",
     "tau2",
