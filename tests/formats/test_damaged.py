@@ -80,6 +80,21 @@ DOCUMENTS: dict[str, Any] = {
             {"id": 4, "source": "agent", "observation": "error", "cause": 3, "content": "x"},
         ],
     },
+    "OpenHands ": {
+        "instance_id": "x", "attempt": 1, "metadata": {"llm": {"model": "m"}},
+        "metrics": {"token_usages": [{"response_id": "r1", "prompt_tokens": 3, "completion_tokens": 1}]},
+        "history": [
+            {"kind": "SystemPromptEvent", "system_prompt": {"text": "x"}, "tools": [{"name": "add"}]},
+            {"kind": "MessageEvent", "source": "user", "timestamp": STAMP,
+             "llm_message": {"role": "user", "content": [{"type": "text", "text": "x"}, {"image_urls": ["y"]}]}},
+            {"kind": "ActionEvent", "tool_name": "add", "tool_call_id": "c1", "llm_response_id": "r1",
+             "thought": [{"text": "x"}], "tool_call": {"arguments": "{}"}, "action": {"kind": "A"}},
+            {"kind": "ObservationEvent", "tool_call_id": "c1", "timestamp": STAMP,
+             "observation": {"content": [{"text": "x"}], "is_error": True, "exit_code": 1}},
+            {"kind": "AgentErrorEvent", "tool_call_id": "c1", "error": "x"},
+            {"kind": "ConversationStateUpdateEvent", "key": "x", "value": {"execution_status": "error"}},
+        ],
+    },
     "ATIF": {
         "schema_version": "ATIF-v1.7", "session_id": "s", "final_metrics": {"total_prompt_tokens": 3},
         "agent": {"name": "a", "version": "1", "model_name": "m", "tool_definitions": [CALL]},

@@ -11,9 +11,9 @@ Sources of the form: All-Hands-AI/OpenHands (`evaluation/utils/shared.py`: `Eval
 
 | its | comes to |
 |---|---|
-| events | the messages; how is told in `hermes_nb/formats/openhands/events.py` |
-| `instance_id` | `task` |
-| `metadata.llm_config`, `metadata.git_commit` | model, server and sampling, version |
+| events | the messages; how is told in `events.py` of this folder, and for those of the newer SDK in `sdk.py` |
+| `instance_id`, `attempt` | `task` and `attempt` |
+| `metadata.llm_config` (or `llm`), `metadata.git_commit` | model, server and sampling, version |
 | `metrics` | the run's tokens and cost, and by the reply's id how long it took |
 | numbers and truth values in `test_result` and `report` | `scores`: of `report.resolved`, `resolved` is the name |
 | `error`, and the last state of the agent | stop reason and error |
@@ -28,13 +28,14 @@ from typing import Any
 
 from hermes_nb.formats.base import About, Head, Source, as_float, conversation, mapping, number, sequence, text, whole
 from hermes_nb.formats.openhands.events import Telling
+from hermes_nb.formats.openhands.sdk import SdkTelling, is_sdk_event
 from hermes_nb.records import AgentResult, RunError, StopReason, Usage
 
 NAME = "OpenHands"
 
 STATES: dict[str, StopReason] = {
     "finished": "finished", "rejected": "refusal", "error": "crashed", "stopped": "interrupted",
-    "rate_limited": "server_error",
+    "rate_limited": "server_error", "stuck": "repeating", "paused": "interrupted",
 }  # fmt: skip
 """The agent's last state, and how that ends a run; other states say that it goes on."""
 
@@ -80,6 +81,8 @@ def read(source: Source) -> Iterator[AgentResult]:
 
 
 def _is_event(value: Any) -> bool:
+    if is_sdk_event(value):
+        return True
     return isinstance(value, Mapping) and bool({"action", "observation"} & set(value)) and "source" in value
 
 
@@ -99,13 +102,28 @@ def _is_output(row: Mapping[str, Any]) -> bool:
 def _result(row: Mapping[str, Any], source: Source, place: str | None) -> AgentResult:
     metrics = mapping(row.get("metrics"))
     latencies = [mapping(one) for one in sequence(metrics.get("response_latencies"))]
-    telling = Telling({str(one.get("response_id")): number(one.get("latency")) or 0.0 for one in latencies})
-    for index, event in enumerate(_flat(sequence(row.get("history")))):
+    usages = {str(one.get("response_id")): _counted(one) for one in map(mapping, sequence(metrics.get("token_usages")))}
+    events = list(_flat(sequence(row.get("history"))))
+    kind = SdkTelling if any(map(is_sdk_event, events)) else Telling
+    telling = kind({str(one.get("response_id")): number(one.get("latency")) or 0.0 for one in latencies}, usages)
+    for index, event in enumerate(events):
         if not isinstance(event, Mapping):
             raise source.error(f"event {index} is no object: {event!r:.80}", place)
         telling.add(event)
     about = _about(row, telling, _usage(metrics, telling))
     return conversation(telling.messages, source, NAME, place, about, notes=telling.notes)
+
+
+def _counted(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """The tokens of one reply, by OpenAI's names."""
+    prompt, completion = whole(usage.get("prompt_tokens")), whole(usage.get("completion_tokens"))
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": None if prompt is None or completion is None else prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": usage.get("cache_read_tokens")},
+        "completion_tokens_details": {"reasoning_tokens": usage.get("reasoning_tokens")},
+    }
 
 
 def _flat(history: Sequence[Any]) -> Iterator[Any]:
@@ -131,12 +149,16 @@ def _usage(metrics: Mapping[str, Any], telling: Telling) -> Usage | None:
 
 def _about(row: Mapping[str, Any], telling: Telling, usage: Usage | None) -> About:
     metadata = mapping(row.get("metadata"))
-    config = mapping(metadata.get("llm_config"))
+    config = mapping(metadata.get("llm_config")) or mapping(metadata.get("llm"))
     commit, base_url = text(metadata.get("git_commit")), text(config.get("base_url"))
-    task = row.get("instance_id")
+    task, attempt = row.get("instance_id"), row.get("attempt")
     ending, error = _ending(row.get("error"), telling)
     meta = {key: row[key] for key in KEPT if row.get(key) not in (None, "", {})}
-    about_it = {key: value for key, value in metadata.items() if key != "llm_config" and value not in (None, "", {})}
+    about_it = {
+        key: value
+        for key, value in metadata.items()
+        if key not in ("llm_config", "llm") and value not in (None, "", {})
+    }
     return About(
         model=text(config.get("model")),
         tools=telling.tools,
@@ -145,6 +167,7 @@ def _about(row: Mapping[str, Any], telling: Telling, usage: Usage | None) -> Abo
         sampling={name: config[name] for name in SAMPLING if config.get(name) is not None},
         versions={"openhands": commit} if commit else {},
         task=None if task is None else str(task),
+        attempt=attempt if type(attempt) is int else 0,
         scores={**_scores(mapping(row.get("report"))), **_scores(mapping(row.get("test_result")))},
         stop_reason=ending,
         error=error,

@@ -40,7 +40,7 @@ FAILURES = {"error": "reported", "user_reject": "rejected", "user_rejected": "re
 class Telling:
     """Takes in events in their order. `messages` and `notes` are those of the conversation; the rest is about it."""
 
-    def __init__(self, latencies: Mapping[str, float]) -> None:
+    def __init__(self, latencies: Mapping[str, float], usages: Mapping[str, Any]) -> None:
         self.messages: list[Message] = []
         self.notes: dict[int, Note] = {}
         self.tools: list[Any] = []
@@ -52,6 +52,7 @@ class Telling:
         self.did_finish = False
         self.passed_over: Counter[str] = Counter()
         self._latencies = latencies
+        self._usages = usages
         self._told: set[str] = set()
         self._asked: set[str] = set()
         self._begun: dict[str, Any] = {}
@@ -62,6 +63,9 @@ class Telling:
         if moment(when) is not None:
             self.started_at = self.started_at or str(when)
             self.seconds = max(self.seconds or 0.0, between(self.started_at, when) or 0.0)
+        self._take(event)
+
+    def _take(self, event: Mapping[str, Any]) -> None:
         if event.get("action") is not None:
             self._act(event, str(event["action"]), mapping(event.get("args")))
         elif event.get("observation") is not None:
@@ -132,6 +136,7 @@ class Telling:
 
     def _note(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> Note:
         """What is known of a reply: its event was written down when it was there."""
+        usage = body.get("usage") or self._usages.get(str(body.get("id")))
         seconds = max(0.0, self._latencies.get(str(body.get("id")), 0.0))
         ended = between(self.started_at, event.get("timestamp"))
         choices = sequence(body.get("choices"))
@@ -140,11 +145,11 @@ class Telling:
         return Note(
             at=None if ended is None else max(0.0, ended - seconds),
             seconds=seconds,
-            usage=usage_from(body["usage"]) if body.get("usage") else None,
+            usage=usage_from(usage) if usage else None,
             model=text(body.get("model")),
             id=text(body.get("id")),
             finish_reason=text(mapping(choices[0]).get("finish_reason")) if choices else None,
-            raw=dict(body) or None,
+            raw=dict(body) if choices else None,
         )
 
     def _call(self, event: Mapping[str, Any], action: str, args: Mapping[str, Any]) -> None:
