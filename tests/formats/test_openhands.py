@@ -210,6 +210,12 @@ def test_a_trajectory_may_be_in_an_object_or_in_lines(tmp_path: Path) -> None:
     assert [len(one.results) for one in formats.read([tmp_path / "object", tmp_path / "lines"])] == [1, 1]
 
 
+def test_a_list_of_something_else_is_not_taken_for_events(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text(json.dumps([{"action": "click", "source": "mouse"}]))
+
+    assert formats.recognise(tmp_path / "x") is None
+
+
 def test_an_event_that_is_none_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="x, document: event 1 is no object"):
         read_output(tmp_path, ASKS, "x")

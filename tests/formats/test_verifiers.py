@@ -143,6 +143,22 @@ def test_a_graph_that_goes_round_is_an_error_that_names_the_node(
         read(tmp_path, trace(nodes(ASKS, SAYS, parents=parents)), trace(nodes(ASKS, SAYS)))
 
 
+def test_A31_branches_of_more_messages_than_the_bounds_are_an_error(tmp_path: Path) -> None:
+    parents = [None, *range(20), *([20] * 20)]
+    graph = nodes(*[ASKS] * len(parents), parents=parents)
+    (tmp_path / "x").write_text(json.dumps(trace(graph)))
+
+    assert len(formats.read(tmp_path / "x")) == 20
+    with pytest.raises(FormatError, match=r"Bounds\(rows=\.\.\.\)"):
+        formats.read(tmp_path / "x", bounds=formats.Bounds(rows=100))
+
+
+def test_a_graph_of_something_else_is_not_taken_for_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text(json.dumps({"task": "layout", "nodes": [], "edges": []}))
+
+    assert formats.recognise(tmp_path / "x") is None
+
+
 def rollout(**known: Any) -> dict[str, Any]:
     call = json.dumps({"id": "c1", "name": "add", "arguments": '{"a": 2}'})
     made = [{"role": "assistant", "content": "", "tool_calls": [call]}, ANSWER, SAYS]

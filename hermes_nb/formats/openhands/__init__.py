@@ -83,7 +83,9 @@ def read(source: Source) -> Iterator[AgentResult]:
 def _is_event(value: Any) -> bool:
     if is_sdk_event(value):
         return True
-    return isinstance(value, Mapping) and bool({"action", "observation"} & set(value)) and "source" in value
+    if not isinstance(value, Mapping) or "source" not in value:
+        return False
+    return ("action" in value and "args" in value) or ("observation" in value and "content" in value)
 
 
 def _are_events(value: Any) -> bool:

@@ -37,7 +37,7 @@ KEPT = ("id", "info", "root_reply", "stop_condition", "is_completed", "ok", "ext
 def is_trace(row: Mapping[str, Any]) -> bool:
     """Whether a row is a trace."""
     nodes = row.get("nodes")
-    if not isinstance(nodes, list) or "task" not in row:
+    if not isinstance(nodes, list) or "task" not in row or not {"agent", "calls", "rewards"} & set(row):
         return False
     return not nodes or "message" in mapping(nodes[0])
 
@@ -59,7 +59,8 @@ def branches(trace: Mapping[str, Any], attempt: int, source: Source, place: str)
     """One result for each branch of a trace; one without messages where it has none.
 
     Raises:
-        FormatError: a node has no message, or a parent that does not stand before it.
+        FormatError: a node has no message, or a parent that does not stand before it; or the branches have more
+            messages together than `Bounds.rows`.
     """
     nodes = trace["nodes"]
     paths = _paths(nodes, source, place)
@@ -85,7 +86,7 @@ def _paths(nodes: list[Any], source: Source, place: str) -> list[list[int]]:
         if parent is not None and not (type(parent) is int and 0 <= parent < index):
             raise source.error(f"node {index} has a parent that does not stand before it: {parent!r:.40}", place)
         parents.append(parent)
-    inner = set(parents)
+    inner, told = set(parents), 0
     paths = []
     for leaf in (index for index in range(len(nodes)) if index not in inner):
         path: list[int] = []
@@ -94,6 +95,9 @@ def _paths(nodes: list[Any], source: Source, place: str) -> list[list[int]]:
             path.append(at)
             at = parents[at]
         paths.append(path[::-1])
+        told += len(path)
+        if told > source.bounds.rows:
+            raise source.error(f"branches with more than {source.bounds.rows:,} messages: Bounds(rows=...)", place)
     return paths or [[]]
 
 
