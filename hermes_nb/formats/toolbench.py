@@ -10,7 +10,8 @@ rapidapi.py`: what an answer's `error` says; `data_example/answer`).
 | the path to the last leaf of `tree`, or the last of `trys`, where there are none | the messages, after the query |
 | `answer_generation.function` | the tools, whose schemas are of the older form |
 | an `error` that is not empty in an answer to a call | an error of the call |
-| `win` | the score `win`; `answer_generation.finish_type` is the stop reason |
+| a call of a function that there is not | a call of the name in the tree: the messages have `MADE_UP` in its place |
+| `win`, `answer_generation.finish_type` | the score `win`, the stop reason; without `valid_data` no steps were left |
 | `answer_generation.total_tokens` | tokens of the run, of all the search |
 | calls of every other path of the tree | `meta["other_paths"]` |
 | `final_answer`, `query`, `query_count`, `forward_args` | `meta` |
@@ -47,6 +48,8 @@ NAME = "ToolBench"
 
 ENDINGS: dict[str, StopReason] = {"give_answer": "finished", "give_up": "stopped"}
 
+MADE_UP = "invalid_hallucination_function_name"
+
 CUT = re.compile(r'\s*\{"error": ?"((?:[^"\\]|\\.)+)')
 """An error at the beginning of an answer that was cut off, and so is no JSON."""
 
@@ -81,15 +84,20 @@ def _result(row: Mapping[str, Any], source: Source, place: str) -> AgentResult:
     paths = list(_paths(mapping(mapping(row.get("tree")).get("tree"))))
     paths += [sequence(mapping(one).get("chain")) for one in sequence(row.get("trys"))]
     trained = [one for one in sequence(generated.get("train_messages")) if isinstance(one, list) and one]
-    messages = list(trained[-1]) if trained else _told(generated.get("query"), paths[-1] if paths else ())
-    others = _others(paths, messages)
+    listed = [_calls(path) for path in paths]
+    if trained:
+        messages, settled = _named(list(trained[-1]), listed)
+    else:
+        messages, settled = _told(generated.get("query"), paths[-1] if paths else ()), len(paths) - 1
+    others = [calls for index, calls in enumerate(listed) if index != settled and calls]
     tokens, win = whole(generated.get("total_tokens")), as_float(row.get("win"))
     meta = {**{key: generated.get(key) for key in KEPT}, "forward_args": row.get("forward_args")}
     meta["final_answer"] = decoded(meta["final_answer"])
+    finish_type = str(generated.get("finish_type"))
     about = About(
         tools=[{"type": "function", "function": one} for one in sequence(generated.get("function"))],
         scores={} if win is None else {"win": win},
-        stop_reason=ENDINGS.get(str(generated.get("finish_type"))),
+        stop_reason="max_turns" if generated.get("valid_data") is False else ENDINGS.get(finish_type),
         usage=None if tokens is None else Usage(total=tokens),
         meta={key: value for key, value in {**meta, "other_paths": others}.items() if value not in (None, "", [], {})},
     )
@@ -118,15 +126,21 @@ def _calls(path: Sequence[Node]) -> list[dict[str, Any]]:
     return calls
 
 
-def _others(paths: Sequence[Sequence[Node]], messages: Sequence[Any]) -> list[Any]:
-    """The calls on every path but the one that was settled on."""
-    functions = [mapping(mapping(message).get("function_call")) for message in messages]
-    settled = [(function.get("name"), function.get("arguments")) for function in functions if function]
-    listed = [_calls(path) for path in paths]
-    told = [[(call["name"], call["arguments"]) for call in calls] for calls in listed]
-    if settled in told:
-        del listed[told.index(settled)]
-    return [calls for calls in listed if calls]
+def _named(messages: list[Any], paths: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[list[Any], int | None]:
+    """The messages with the names that the model called, and the number of the path that they are of."""
+    asked = [index for index, one in enumerate(messages) if mapping(mapping(one).get("function_call"))]
+    functions = [messages[index]["function_call"] for index in asked]
+    same = (len(calls) == len(functions) and all(map(_is_same, calls, functions)) for calls in paths)
+    settled = next((index for index, is_it in enumerate(same) if is_it), None)
+    for index, call in zip(asked, paths[settled] if settled is not None else (), strict=False):
+        if messages[index]["function_call"].get("name") == MADE_UP:
+            named = {**messages[index]["function_call"], "name": call["name"]}
+            messages[index] = {**messages[index], "function_call": named}
+    return messages, settled
+
+
+def _is_same(call: Mapping[str, Any], function: Mapping[str, Any]) -> bool:
+    return call["arguments"] == function.get("arguments") and function.get("name") in (call["name"], MADE_UP)
 
 
 def _told(query: Any, path: Sequence[Node]) -> list[Message]:

@@ -129,6 +129,24 @@ def test_an_empty_error_is_none(tmp_path: Path, content: str) -> None:
     assert read(tmp_path, train=[[*CHAIN[:3], answered("track", content)]]).tool_errors == []
 
 
+def test_a_call_of_a_function_that_there_is_not_has_the_name_the_model_wrote(tmp_path: Path) -> None:
+    made_up = "invalid_hallucination_function_name"
+    told = '{"error": "No such function name: fly", "response": ""}'
+    tree = node("Action Input", "", call("fly", "{}", call("track", "{}"), observed=told))
+    chain = [*CHAIN[:2], said(made_up, "{}"), answered(made_up, told), said("track", "{}")]
+    result = read(tmp_path, tree=tree, train=[chain])
+
+    assert [one.name for one in result.calls] == ["fly", "track"]
+    assert [(one.tool_name, one.kind, one.fault) for one in result.tool_errors] == [("fly", "unknown_tool", "model")]
+    assert "other_paths" not in result.meta
+
+
+def test_a_search_without_an_answer_had_no_steps_left(tmp_path: Path) -> None:
+    result = read(tmp_path, win=False, train=[], valid_data=False, final_answer="")
+
+    assert (result.stop_reason, result.scores) == ("max_turns", {"win": 0.0})
+
+
 def test_one_that_gave_up_is_stopped_and_lost(tmp_path: Path) -> None:
     result = read(tmp_path, win=False, finish_type="give_up")
 
