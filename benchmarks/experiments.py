@@ -64,6 +64,12 @@ def calls(_url: str, systems: Sequence[str]) -> Round:
     return {system: costs if "failed" in costs else costs[system] for system in systems}
 
 
+def views(_url: str, systems: Sequence[str]) -> Round:
+    """What the live view costs in the kernel: see `views.py`."""
+    costs = _told_by([sys.executable, "-m", "benchmarks.views"])
+    return {system: costs if "failed" in costs else costs[system] for system in systems}
+
+
 EXPERIMENTS = {
     "short": Experiment(play(SHORT), ("bare", "floor", "ours", "ours, journal")),
     "wide": Experiment(play(WIDE), ("bare", "floor", "ours", "ours, journal")),
@@ -73,6 +79,7 @@ EXPERIMENTS = {
     "stream": Experiment(play(STREAM), ("bare", "floor", "ours")),
     "import": Experiment(imports, ("bare", "ours")),
     "calls": Experiment(calls, ("bare", "ours")),
+    "views": Experiment(views, ("bare", "ours")),
 }
 
 

@@ -98,6 +98,8 @@ ROWS = [
     Row("import", "import, of `import openai`", lambda cost: cost["cpu"], "ratio", 0.15),
     Row("calls", "a call on a thread, above a bare hop", lambda cost: cost["thread"], "above", 100, unit=" µs"),
     Row("calls", "an async call, above a bare await", lambda cost: cost["async"], "above", 30, unit=" µs"),
+    Row("views", "live view of 1,000 turns: CPU a turn, of telling all anew", lambda cost: cost["cpu"], "ratio", 0.01),
+    Row("views", "... and what is sent of a turn", lambda cost: cost.get("bytes"), "itself", 1500, unit=" B"),
 ]  # fmt: skip
 
 SHARED_ROWS = [row for row in ROWS if row.experiment in ("short", "wide", "many", "blocking") and not row.columns]
