@@ -27,6 +27,7 @@ CHECK = """async shown => {
     .map(one => `${one.id}: ${one.nodes.map(node => node.html).slice(0, 3).join(" ")}`);
 }"""
 
+KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 TO_MIDDLE = "() => document.activeElement.scrollIntoView({ block: 'center' })"
 ADD = """async source => {
   const { commands, shell } = window.jupyterapp, notebook = shell.currentWidget.content;
@@ -142,6 +143,20 @@ def test_V02_the_stop_button_ends_the_run_that_it_stands_over(stage: Stage) -> N
     assert stage.row(HANG, "✗cancelled").count() == 1
     assert stage.view(HANG).locator(".stop").is_hidden()
     assert stage.execute("", "(hanging.status, stopped.status if 'stopped' in globals() else '')")[0] == "interrupted"
+
+
+def test_V03_the_kernels_interrupt_ends_the_run_that_a_cell_awaits(stage: Stage) -> None:
+    start = "silent = Dictated()\nwaiting = hn.HermesAgentLoop(silent).start('Wait.', stream=True)"
+    with shown(stage, start, "waiting") as view:
+        stage.lab.page.evaluate(f"source => {{ ({ADD})(source); }}", "await waiting")
+        stage.lab.page.wait_for_function(f"() => ({KERNEL}).status === 'busy'")
+        stage.lab.page.evaluate(f"() => ({KERNEL}).interrupt()")
+
+        view.locator(".state", has_text="interrupted").wait_for(timeout=2000)
+        stage.lab.page.locator(".jp-CodeCell").last.locator(
+            ".jp-OutputArea-output", has_text="CancelledError"
+        ).wait_for()
+        stage.lab.page.evaluate("window.jupyterapp.commands.execute('notebook:delete-cell')")
 
 
 def test_the_gate_asks_and_what_is_chosen_happens(stage: Stage) -> None:
@@ -448,7 +463,7 @@ def shown(stage: Stage, start: str, *values: str) -> Iterator[Locator]:
     page = stage.lab.page
     displayed = "\n".join(f"display({value})" for value in values)
     page.evaluate(ADD, f"{start}\n{displayed}")
-    view = page.locator(".jp-CodeCell").last.locator(".hnb").first
+    view = page.locator(".jp-CodeCell").nth(page.locator(".jp-CodeCell").count() - 1).locator(".hnb").first
     view.locator("li").first.wait_for()
     try:
         yield view

@@ -101,6 +101,22 @@ async def test_a_run_that_is_stopped_asks_no_more() -> None:
     assert asking._waiting == {}
 
 
+async def test_a_call_that_waits_unseen_says_so_and_one_that_is_seen_does_not(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    run = loop().start("Add.")
+    window = Window(run)
+    await asked(window)
+    [question] = asking._waiting.values()
+    asking._remind(question)
+    assert len(recwarn) == 0
+    window.feed.close()
+    with pytest.warns(UserWarning, match="add waits for your choice, and nobody sees it"):
+        asking._remind(question)
+    run.stop()
+    await run
+
+
 async def test_arguments_that_cannot_be_shown_as_they_are_are_not_edited() -> None:
     secret = "sk-or-v1-" + "0123456789abcdef" * 4
     server = hn.ScriptedServer([[call("say", text=secret)], "Done."])
