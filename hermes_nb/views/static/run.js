@@ -373,7 +373,8 @@ class View {
 		this.stopping.disabled = !alive || Boolean(this.stopped);
 		this.fact();
 		this.replied();
-		this.strips();
+		// Of a long run the clock draws it, twice a second.
+		if (!head.going || this.run.order.length < PAGE) this.strips();
 		this.menus();
 		this.rows();
 		this.outline();
@@ -521,6 +522,8 @@ class View {
 		this.mode = mode;
 		const kept = new Map(), focused = this.list.contains(active()) ? active() : null;
 		const keep = focused?.closest("li")?.dataset.key, inRow = focused?.classList.contains("row");
+		const keys = new Set(entries.map((entry) => entry.key));
+		for (const [key, item] of this.items) if (!keys.has(key)) item.node.remove();
 		let at = this.list.firstChild;
 		for (const entry of entries) {
 			let item = this.items.get(entry.key);
