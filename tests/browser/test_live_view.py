@@ -28,6 +28,12 @@ CHECK = """async shown => {
 }"""
 
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+DRAWN = """async () => {
+  const frame = () => new Promise(done => { requestAnimationFrame(() => setTimeout(done)); });
+  await frame();
+  await frame();
+  return !document.body.innerText.includes("Loading widget");
+}"""
 TO_MIDDLE = "() => document.activeElement.scrollIntoView({ block: 'center' })"
 ADD = """async source => {
   const { commands, shell } = window.jupyterapp, notebook = shell.currentWidget.content;
@@ -468,6 +474,9 @@ def shown(stage: Stage, start: str, *values: str) -> Iterator[Locator]:
     try:
         yield view
     finally:
+        # What the kernel said last is drawn first: a cell that goes while the lab draws it is an error of the lab's.
+        stage.execute("")
+        page.wait_for_function(DRAWN)
         page.evaluate("window.jupyterapp.commands.execute('notebook:delete-cell')")
 
 

@@ -90,8 +90,13 @@ class Feed:
         self._send = send
 
     def when_over(self, told: Callable[[AgentResult], object]) -> None:
-        """Call this with the result when the run is over."""
-        self._over.append(told)
+        """Call this with the result when the run is over; at once, if it is."""
+        with self._lock:
+            final = self._growing.final
+            if final is None:
+                self._over.append(told)
+        if final is not None:
+            told(final)
 
     def go(self, name: str) -> None:
         """Have the windows open the row of this name, and those that open later."""
@@ -130,11 +135,12 @@ class Feed:
             final = self._source.result if over and self._source is not None else None
             self._growing.take(event, final)
             self._clock = (time.monotonic(), event.at)
+            ended = list(self._over)
         if final is None:
             self._soon()
             return
         self.flush()
-        for told in self._over:
+        for told in ended:
             told(final)
 
     def asked(self, question: Question) -> bool:

@@ -30,11 +30,15 @@ function said(node, { role, ...states }) {
 	return node;
 }
 
+function on(node, kind, act, early = false) {
+	node.addEventListener(kind, act, early);
+}
+
 function button(text, kind, act, label) {
 	const node = make("button", `btn ${kind}`.trim(), text);
 	node.type = "button";
 	if (label) said(node, { label });
-	node.addEventListener("click", act);
+	on(node, "click", act);
 	return node;
 }
 
@@ -134,51 +138,51 @@ class Store {
 		return seconds + (this.head.going && this.alive ? ((performance.now() - then) / 1000) * this.speed : 0);
 	}
 
-	take(message) {
-		if (!message || typeof message !== "object") return;
+	take(news) {
+		if (!news || typeof news !== "object") return;
 		this.alive = true;
-		if (message.do === "all") {
+		if (news.do === "all") {
 			const { bodies } = this;
 			this.clear();
 			this.bodies = bodies;
-			Object.assign(this, { ready: true, seq: message.seq, speed: message.speed ?? 1 });
-			if (message.go) this.go = message.go;
-			this.grow(message, true);
+			Object.assign(this, { ready: true, seq: news.seq, speed: news.speed ?? 1 });
+			if (news.go) this.go = news.go;
+			this.grow(news, true);
 			return;
 		}
-		if (!this.ready || message.seq <= this.seq) return;
-		if (message.seq !== this.seq + 1) this.ask({ ask: "rows" });
-		this.seq = message.seq;
-		if (message.do === "more") this.grow(message, false);
-		else if (message.do === "body") {
-			this.bodies.set(message.id, { parts: message.parts, row: this.rows.get(message.id) });
-			this.tell({ body: message.id });
-		} else if (message.do === "page") this.paged(message);
-		else if (message.do === "copy") {
-			this.copying?.(message.text);
+		if (!this.ready || news.seq <= this.seq) return;
+		if (news.seq !== this.seq + 1) this.ask({ ask: "rows" });
+		this.seq = news.seq;
+		if (news.do === "more") this.grow(news, false);
+		else if (news.do === "body") {
+			this.bodies.set(news.id, { parts: news.parts, row: this.rows.get(news.id) });
+			this.tell({ body: news.id });
+		} else if (news.do === "page") this.paged(news);
+		else if (news.do === "copy") {
+			this.copying?.(news.text);
 			this.copying = null;
-		} else if (message.do === "found") {
-			this.found = { text: message.text, ids: new Set(message.ids) };
+		} else if (news.do === "found") {
+			this.found = { text: news.text, ids: new Set(news.ids) };
 			this.tell({ found: true });
-		} else if (message.do === "go") {
-			this.go = message.id;
+		} else if (news.do === "go") {
+			this.go = news.id;
 			this.tell({ go: true });
 		}
 	}
 
-	grow(message, all) {
-		Object.assign(this.head, message.head);
-		if (message.head.clock !== undefined) this.at = [performance.now(), message.head.clock];
+	grow(news, all) {
+		Object.assign(this.head, news.head);
+		if (news.head.clock !== undefined) this.at = [performance.now(), news.head.clock];
 		const added = [];
-		for (const row of message.rows) {
+		for (const row of news.rows) {
 			if (!this.rows.has(row.i)) {
 				this.insert(row.i);
 				added.push(row);
 			}
 			this.rows.set(row.i, row);
 		}
-		for (const fold of message.folds) this.folds.set(fold.first, fold);
-		this.tell({ all, added, changed: message.rows, head: message.head, folds: all ? [] : message.folds });
+		for (const fold of news.folds) this.folds.set(fold.first, fold);
+		this.tell({ all, added, changed: news.rows, head: news.head, folds: all ? [] : news.folds });
 	}
 
 	insert(id) {
@@ -188,14 +192,14 @@ class Store {
 		order.splice(at, 0, id);
 	}
 
-	paged(message) {
-		const part = this.bodies.get(message.id)?.parts[message.part];
+	paged(news) {
+		const part = this.bodies.get(news.id)?.parts[news.part];
 		if (!part) return;
-		if (!message.at) Object.assign(part, { text: message.text ?? "", laid: message.laid, raw: message.raw, colours: message.colours });
-		else if (message.at === part.next) part.text += message.text ?? "";
+		if (!news.at) Object.assign(part, { text: news.text ?? "", laid: news.laid, raw: news.raw, colours: news.colours });
+		else if (news.at === part.next) part.text += news.text ?? "";
 		else return;
-		Object.assign(part, { next: message.next, mark: message.mark });
-		this.tell({ body: message.id });
+		Object.assign(part, { next: news.next, mark: news.mark });
+		this.tell({ body: news.id });
 	}
 
 	copy(id, part, told) {
@@ -230,6 +234,7 @@ class View {
 		this.build();
 		this.watch();
 		run.join(this);
+		setTimeout(() => this.settle());
 		this.draw();
 		this.arrive();
 		requestAnimationFrame(() => run.inside && active() === document.body && this.reach(this.state.current, true));
@@ -238,9 +243,9 @@ class View {
 	build() {
 		this.root = said(make("div", "hnb"), { role: "region" });
 		this.root.dataset.lmSuppressShortcuts = "true";
-		this.root.addEventListener("keydown", (event) => this.key(event));
-		this.root.addEventListener("focusin", () => { this.run.inside = true; });
-		this.root.addEventListener("focusout", () => setTimeout(() => {
+		on(this.root, "keydown", (event) => this.key(event));
+		on(this.root, "focusin", () => { this.run.inside = true; });
+		on(this.root, "focusout", () => setTimeout(() => {
 			if (this.root.isConnected) this.run.inside = this.root.contains(active());
 		}));
 		for (const name of ["facts", "strip", "menu", "answer", "end", "pages", "voice"]) this[name] = make("div", name);
@@ -250,7 +255,7 @@ class View {
 		this.stateBox = make("span", "state");
 		this.filter = said(make("input", "filter"), { label: "Filter rows" });
 		Object.assign(this.filter, { type: "text", placeholder: "Filter", value: this.state.filter, maxLength: 200 });
-		this.filter.addEventListener("input", () => this.look(this.filter.value));
+		on(this.filter, "input", () => this.look(this.filter.value));
 		this.count = make("span", "label count");
 		this.clearing = button("Clear", "text", () => this.clear());
 		this.timing = button("Timeline", "wide", () => this.toggle("timeline"));
@@ -258,7 +263,7 @@ class View {
 		this.moring = button("⋯", "text", () => this.toggle("more"), "More");
 		const top = make("div", "top", this.stateBox, this.title, this.filter, this.count, this.clearing, this.timing,
 			this.stopping, this.moring);
-		this.strip.addEventListener("click", (event) => event.target.dataset?.row && this.goTo(event.target.dataset.row));
+		on(this.strip, "click", (event) => event.target.dataset?.row && this.goTo(event.target.dataset.row));
 		this.axis = make("div", "row axis-row");
 		this.list = make("ol", "");
 		this.nav = said(make("nav", ""), { label: "Outline" });
@@ -286,7 +291,7 @@ class View {
 			if (this.state.outline) this.whereabouts();
 			if (!this.pill.hidden) this.pills();
 		});
-		document.addEventListener("scroll", this.scrolled, true);
+		on(document, "scroll", this.scrolled, true);
 	}
 
 	// Drawn anew, the lab puts the view before out of its place without telling its layout, which misses it at the end.
@@ -554,8 +559,8 @@ class View {
 			.filter(Boolean).join(" "));
 		node.dataset.key = key;
 		const head = this.head(row, wanted, open, fold);
-		head.addEventListener("click", () => getSelection().isCollapsed && this.flip(key));
-		head.addEventListener("focus", () => this.select(key));
+		on(head, "click", () => getSelection().isCollapsed && this.flip(key));
+		on(head, "focus", () => this.select(key));
 		node.append(head);
 		const item = { node, head, row, line, fold, open, body: null };
 		if (open && !fold) {
@@ -684,7 +689,7 @@ class View {
 		if (row.q) return this.gate(row.q);
 		const body = make("div", "body"), known = this.run.bodies.get(id);
 		if (!known) {
-			const told = !this.run.alive ? "kernel stopped: the static form has what is behind this row"
+			const told = !this.run.alive ? "kernel stopped: see the static form"
 				: silent ? "The kernel does not answer: it is busy, or it stopped." : "…";
 			body.append(make("span", "label"), make("div", "val dim", told));
 			if (!this.run.bodies.has(id) && !silent) this.behind(id);
@@ -795,7 +800,7 @@ class View {
 			problem.textContent = mode === "edit" ? wrongWith(area.value) : "";
 			done.disabled = Boolean(problem.textContent) || (mode === "reject" && !area.value.trim());
 		};
-		area.addEventListener("input", check);
+		on(area, "input", check);
 		check();
 		return box;
 	}
