@@ -81,6 +81,12 @@ def tables(messages: int) -> Callable[[str, Sequence[str]], Round]:
     return measure
 
 
+def views(_url: str, systems: Sequence[str]) -> Round:
+    """What the live view costs in the kernel: see `views.py`."""
+    costs = _told_by([sys.executable, "-m", "benchmarks.views"])
+    return {system: costs if "failed" in costs else costs[system] for system in systems}
+
+
 EXPERIMENTS = {
     "short": Experiment(play(SHORT), ("bare", "floor", "ours", "ours, journal")),
     "wide": Experiment(play(WIDE), ("bare", "floor", "ours", "ours, journal")),
@@ -92,6 +98,7 @@ EXPERIMENTS = {
     "calls": Experiment(calls, ("bare", "ours")),
     "frames": Experiment(tables(100_000), ("bare", "ours")),
     "frames-long": Experiment(tables(1_000_000), ("bare", "ours")),
+    "views": Experiment(views, ("bare", "ours")),
 }
 
 

@@ -102,6 +102,8 @@ ROWS = [
     Row("frames-long", "journals of 1,000,000 messages: wall", lambda cost: cost["wall"], "ratio", 1.5),
     Row("frames-long", "... peak memory over the tables' own", lambda cost: cost["over_deep"], "itself", 2),
     Row("calls", "an async call, above a bare await", lambda cost: cost["async"], "above", 30, unit=" µs"),
+    Row("views", "live view of 1,000 turns: CPU a turn, of telling all anew", lambda cost: cost["cpu"], "ratio", 0.01),
+    Row("views", "... and what is sent of a turn", lambda cost: cost.get("bytes"), "itself", 1500, unit=" B"),
 ]  # fmt: skip
 
 SHARED = ("short", "wide", "many", "blocking", "frames")

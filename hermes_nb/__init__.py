@@ -35,6 +35,7 @@ __all__ = [
     "frames",
     "journal",
     "parsers",
+    "play",
     "plots",
     "read",
     "repair",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from hermes_nb.tools.functions import Tool, tool
     from hermes_nb.tools.schema import schema
     from hermes_nb.tools.toolbox import Toolbox
+    from hermes_nb.views.run.playing import play
 else:
     # Out of the type checker's sight, or it would believe in every name.
     _ROOMS = {
@@ -80,6 +82,7 @@ else:
         "Toolbox": "tools.toolbox",
         "allow_nested_loops": "sync",
         "default_server": "servers.openai",
+        "play": "views.run.playing",
         "read": "formats",
         "repair": "repairs",
         "schema": "tools.schema",

@@ -30,6 +30,7 @@ class How:
     state: Any = None
     after: AgentResult | None = None
     stream: bool = False
+    view: bool = False
     on_event: Callable[[Event], object] | None = None
     in_place: bool = False
     journal: str | os.PathLike[str] | EllipsisType | None = ...

@@ -189,3 +189,8 @@ class LiveRun(Displayed):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return self.result._repr_mimebundle_()
+
+    def _ipython_display_(self) -> None:
+        from hermes_nb import views
+
+        views.show(self)

@@ -128,6 +128,7 @@ class HermesAgentLoop:
         state: Any = None,
         after: AgentResult | None = None,
         stream: bool = False,
+        view: bool = False,
         on_event: Observer | None = None,
         in_place: bool = False,
         journal: PathLike | EllipsisType | None = ...,
@@ -141,6 +142,7 @@ class HermesAgentLoop:
             state: what tools find in `ToolContext.state`; a fresh dict by default.
             after: a result whose conversation goes on with `input`, as a new run.
             stream: have every reply in pieces (`Delta` events) while it forms, from a server that has `stream`.
+            view: show the run, live, in the notebook's cell that runs now.
             on_event: called with every event as it happens.
             in_place: append to the given list of messages, as the original loop did.
             journal, cassette: in place of the loop's own; None for none.
@@ -151,8 +153,8 @@ class HermesAgentLoop:
             asyncio.CancelledError: the run was interrupted; as far as it came, it is `last_result`.
         """
         how = How(
-            task=task, attempt=attempt, meta=meta, state=state, after=after, stream=stream, on_event=on_event,
-            in_place=in_place, journal=journal, cassette=cassette,
+            task=task, attempt=attempt, meta=meta, state=state, after=after, stream=stream, view=view,
+            on_event=on_event, in_place=in_place, journal=journal, cassette=cassette,
         )  # fmt: skip
         return await self._started(conversation_of(input, how, self.system), how)
 
@@ -235,7 +237,20 @@ class HermesAgentLoop:
             run=run, server=server, setting=self._setting(run, task_id, how.state), steering=steering,
             new_id=lambda: ids("call"), recorded=tape.answered if tape else None, stream=how.stream,
         )  # fmt: skip
-        return LiveRun(run, steering, self._conducted(history, partners, how, tape))
+        live = LiveRun(run, steering, self._conducted(history, partners, how, tape))
+        if how.view:
+            self._show(live)
+        return live
+
+    @staticmethod
+    def _show(live: LiveRun) -> None:
+        from hermes_nb import views
+
+        try:
+            views.show(live)
+        except BaseException:
+            live.stop()
+            raise
 
     async def _conducted(self, history: list[Message], partners: Partners, how: How, tape: Tape | None) -> AgentResult:
         run = partners.run

@@ -24,6 +24,9 @@ Ending: TypeAlias = tuple[StopReason, RunError | None]
 Times: TypeAlias = Callable[[type[Event], Mapping[str, Any]], Mapping[str, Any]]
 """The recorded times of an event, by its kind and fields; nothing for one that was not recorded."""
 
+BEFORE = ("task_id", "task", "attempt", "meta", "origin")
+"""What is known of a run before it begins."""
+
 INSIST_SECONDS = 1.5
 """How long after it was stopped a run is stopped again: something may have swallowed it. Longer than a tool's grace."""
 
@@ -128,7 +131,8 @@ class Run:
 
     def _result(self) -> AgentResult:
         if self.folded.started is None:
-            return AgentResult(messages=list(self._opening.get("messages", ())), run_id=self.run_id)
+            known = {name: self._opening[name] for name in BEFORE if name in self._opening}
+            return AgentResult(messages=list(self._opening.get("messages", ())), run_id=self.run_id, **known)
         return self.folded.result(journal_error=self._kept.error)
 
     @property

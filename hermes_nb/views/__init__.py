@@ -9,10 +9,15 @@
     views.compare(one, other)      two runs beside each other, the first difference first
     views.runs(results)            many runs as a table
 
-The first four take a run, finished or not; a turn, a call, a call's result; a list of runs; and what the last three
+    views.live(run)                a window on a run that goes on, or is over: the rows open in place
+    views.play(path)               a journal, live once more, at any speed
+    views.show(runs)               a run, live in this cell; of several, a table
+    views.progress(runs)           awaits many runs, with a bar
+
+The first four take a run, finished or not; a turn, a call, a call's result; a list of runs; and what the next three
 give, which show themselves. All forms say the same, cut what is long and say so, and show untrusted text as text,
-without the secrets in it. The rooms `plain`, `markup` and `marked` draw them from `rows`, where everything is decided
-that they say.
+without the secrets in it. The rooms `plain`, `markup`, `marked` and `run` draw them from `rows`, where everything is
+decided that they say. `before_call=views.ask` has tool calls wait for a person who looks at the live view.
 """
 
 from __future__ import annotations
@@ -24,13 +29,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hermes_nb.display import Displayed
 
 if TYPE_CHECKING:
-    from hermes_nb.records import AgentResult
+    import os
+
+    from hermes_nb.records import AgentResult, ToolCall
     from hermes_nb.redact import Redactor
+    from hermes_nb.verdicts import Verdict
     from hermes_nb.views.rows import Comparison, Errors, Ledger, Lens, Order, Table
+    from hermes_nb.views.run.asking import Context
+    from hermes_nb.views.run.feed import Source
+    from hermes_nb.views.run.many import Held
+    from hermes_nb.views.run.playing import Play
+    from hermes_nb.views.run.widget import RunView
 
     Record: TypeAlias = Ledger | Table | Errors | Comparison
 
-__all__ = ["View", "compare", "errors", "html", "markdown", "runs", "save_html", "text"]
+__all__ = [
+    "View", "ask", "compare", "errors", "html", "live", "markdown", "play", "progress", "runs", "save_html",
+    "show", "text",
+]  # fmt: skip
 
 Shown: TypeAlias = "Displayed | Iterable[AgentResult]"
 
@@ -212,6 +228,67 @@ def runs(results: Displayed | Iterable[AgentResult], *, by: Order = "errors", re
 
     told, by = _results(results), checked_order(by)
     return View(lambda lens: table(told, lens, by=by, opened=OPENED_RUNS), redactor)
+
+
+def live(run: Source | AgentResult, *, at: str | None = None, redactor: Redactor | None = None) -> RunView:
+    """A window on a run that goes on, or on one that is over. `at` is where it opens: "4" is turn 4, "4.2" its second
+    call.
+
+    Raises:
+        MissingDependency: anywidget is not installed.
+        ValueError: the run has nothing there.
+    """
+    from hermes_nb.views.run import live as opened
+
+    return opened(run, at=at, redactor=redactor)
+
+
+def show(run: Source | AgentResult | Iterable[Source]) -> None:
+    """Display the run in the cell that runs now: live while it goes on, and brought up to date when it ends. Several
+    runs are a table, whose rows keep their places while they go on.
+
+    Raises:
+        MissingDependency: IPython is not installed.
+    """
+    from hermes_nb.views.run.many import Several
+    from hermes_nb.views.run.showing import show as shown
+
+    if isinstance(run, Iterable):
+        Several(list(run))
+    else:
+        shown(run)
+
+
+async def progress(runs: Iterable[Held]) -> list[AgentResult]:
+    """The results of runs that go on, in their order, once all are over; meanwhile a bar says how many are, and how
+    they ended.
+
+    Raises:
+        MissingDependency: tqdm is not installed.
+    """
+    from hermes_nb.views.run.many import progress as awaited
+
+    return await awaited(runs)
+
+
+async def ask(call: ToolCall, context: Context) -> Verdict:
+    """Have the call wait for a person's choice in the live view of its run: approve it, edit its arguments, answer in
+    the tool's place, or reject it. For `before_call=`."""
+    from hermes_nb.views.run.asking import ask as asked
+
+    return await asked(call, context)
+
+
+def play(path: str | os.PathLike[str], *, run: str | int = -1, speed: float = 1.0) -> Play:
+    """The run in a journal (its id, or its place among many), live once more, `speed` times as fast as it happened.
+
+    Raises:
+        JournalError: the file is no journal, is damaged, or has no such run.
+        ValueError: the speed is not above 0.
+    """
+    from hermes_nb.views.run.playing import play as played
+
+    return played(path, run=run, speed=speed)
 
 
 def slug(name: str) -> str:

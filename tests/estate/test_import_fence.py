@@ -30,6 +30,7 @@ WING = {
             "outgoing",
             "recordings",
             "repairs",
+            "verdicts",
             "display",
             "outcomes",
         ),

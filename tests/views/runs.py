@@ -110,6 +110,11 @@ THOUGHT = (
 
 def invoices() -> AgentResult:
     """Six turns with two errors, a thought, and calls that are alike."""
+    return invoices_script().result()
+
+
+def invoices_script() -> Script:
+    """The same, as its events."""
     script = Script(user(QUESTION), task="invoices", server={"model": "scripted"})
     script.ask("Three amounts: I add them first.", ("total", {"amounts": [120, 75.5, 0]}), seconds=0.62)
     script.answer("195.5").done()
@@ -125,4 +130,5 @@ def invoices() -> AgentResult:
     script.answer('{"error": "bad JSON"}', error=("bad_json", told), seconds=0.0014).done()
     script.ask("", ("divide", {"a": 195.5, "b": 2}), seconds=0.48).answer("97.75").done()
     script.ask(ANSWER, seconds=1.12).done()
-    return script.end()
+    script.end()
+    return script

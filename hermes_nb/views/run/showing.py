@@ -1,0 +1,59 @@
+"""Shows a run in a notebook: live while it goes on, and at its end in the form that a saved notebook keeps."""
+
+from __future__ import annotations
+
+import contextvars
+from importlib import import_module
+from typing import Any
+
+from hermes_nb.exceptions import MissingDependency
+from hermes_nb.records import AgentResult
+from hermes_nb.views.run.feed import Feed, Source
+
+
+def show(run: Source | AgentResult) -> None:
+    """Display the run in the cell that runs now. One that goes on is live there, with Stop; when it ends, the text and
+    the HTML beside the live view are brought up to date. Without anywidget these are all there is, and in a terminal,
+    where nothing can be brought up to date, the run as it is now.
+
+    Raises:
+        MissingDependency: IPython is not installed.
+    """
+    displayed = notebook()
+    result = run if isinstance(run, AgentResult) else run.result
+    in_a_kernel = hasattr(import_module("IPython").get_ipython(), "kernel")
+    if isinstance(run, AgentResult) or result.stop_reason != "running" or not in_a_kernel:
+        displayed.display(result._repr_mimebundle_(), raw=True)
+        return
+    feed = Feed(run)
+    live = _window(feed)
+    shown = displayed.display({**live, **feed.result._repr_mimebundle_()}, raw=True, display_id=True)
+
+    def update(result: AgentResult) -> None:
+        # In no context: so it belongs to the cell that runs now, and also reaches those who listen to that one only.
+        bundle = {**live, **result._repr_mimebundle_()}
+        contextvars.Context().run(displayed.update_display, bundle, raw=True, display_id=shown.display_id)
+
+    feed.when_over(update)
+
+
+def notebook() -> Any:
+    """What displays things in a notebook's cells.
+
+    Raises:
+        MissingDependency: IPython is not installed.
+    """
+    try:
+        return import_module("IPython.display")
+    except ModuleNotFoundError as error:
+        raise MissingDependency("showing a run", "lab") from error
+
+
+def _window(feed: Feed) -> dict[str, Any]:
+    """What shows the live view, where there can be one."""
+    try:
+        from hermes_nb.views.run.widget import RunView
+    except MissingDependency:
+        return {}
+    bundle, _ = RunView(feed)._repr_mimebundle_()
+    return {kind: value for kind, value in bundle.items() if "widget-view" in kind}
