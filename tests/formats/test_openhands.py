@@ -86,6 +86,17 @@ def test_a_reply_is_told_once_however_many_events_came_of_it(tmp_path: Path) -> 
     assert result.usage == Usage(prompt=20, completion=5, total=25)
 
 
+def test_a_call_whose_reply_the_file_does_not_hold_is_made_of_its_action(tmp_path: Path) -> None:
+    bare = {"function_name": "execute_bash", "tool_call_id": "c1", "total_calls_in_response": 1}
+    events = ({**acts(3, "c1"), "tool_call_metadata": bare}, {**sees(4, 3, "c1"), "tool_call_metadata": bare})
+    result = read_events(tmp_path, ASKS, *events)
+
+    assert [(one.call.id, one.call.name, one.call.parsed, one.content) for one in result.results] == [
+        ("c1", "execute_bash", {"command": "ls"}, "a.py")
+    ]
+    assert (result.turns_used, result.messages[1]["content"]) == (1, "Look.")
+
+
 def test_times_are_those_of_the_events_and_latencies_those_of_the_metrics(tmp_path: Path) -> None:
     tokens = {"prompt_tokens": 30, "completion_tokens": 6, "cache_read_tokens": 8}
     latencies = [{"response_id": "gen-1", "latency": 2.0}]
