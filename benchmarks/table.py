@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from benchmarks.experiments import Cost, Round
 
@@ -19,7 +19,8 @@ class Row:
 
     `value` takes the figure out of a system's costs. `compared` says what stands in a cell: the `ratio` to the bare
     client's figure in the same round, what is `above` the bare client's, or the figure `itself`. `columns` names the
-    system of a column where it is another than the column says.
+    system of a column where it is another than the column says, and `against` the one to compare with, where it is
+    not the bare client: then only ours has a figure.
     """
 
     experiment: str
@@ -30,14 +31,17 @@ class Row:
     at_least: bool = False
     unit: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    against: str = "bare"
 
     def figures(self, rounds: Rounds, column: str) -> list[float]:
         """The column's figure in every round that has it."""
+        if self.against != "bare" and column != "ours":
+            return []
         system = self.columns.get(column, column)
         return [figure for one in rounds if (figure := self._figure(one, system)) is not None]
 
     def _figure(self, costs: Round, system: str) -> float | None:
-        own, bare = self._value(costs, system), self._value(costs, "bare")
+        own, bare = self._value(costs, system), self._value(costs, self.against)
         if own is None or self.compared == "itself" or (system == "bare" and self.compared == "above"):
             return own
         if not bare:
@@ -81,11 +85,14 @@ def _turns_a_second(cost: Cost) -> float:
     return float(cost["turns"] / cost["wall"])
 
 
+JOURNAL: dict[str, Any] = {"columns": {"ours": "ours, journal"}, "against": "ours"}
 AIOHTTP = {"floor": "floor, aiohttp", "ours": "ours, aiohttp"}
 
 ROWS = [
     Row("short", "1 loop, 20 turns x 1 call: CPU a turn", _per_turn, "ratio", 0.30),
+    Row("short", "... with a journal, over without", _per_turn, "ratio", 1.15, **JOURNAL),
     Row("wide", "1 loop, 20 turns x 8 calls: CPU a turn", _per_turn, "ratio", 0.12),
+    Row("wide", "... with a journal, over without", _per_turn, "ratio", 1.15, **JOURNAL),
     Row("long", "1 loop, 200 turns x 1 call: CPU a turn", _per_turn, "ratio", 0.06),
     Row("long", "... its last tenth over its first", lambda cost: cost["growth"], "itself", 2.5),
     Row("many", "200 loops at once, 10 turns x 2 calls: turns/s", _turns_a_second, "ratio", 2.5, at_least=True),
