@@ -92,7 +92,7 @@ else:
     _SHELVES = {
         **dict.fromkeys(("aiohttp", "httpx_aiohttp"), "fast"),
         **dict.fromkeys(("jinja2", "tokenizers"), "tokens"),
-        **dict.fromkeys(("matplotlib", "numpy", "pandas", "pyarrow", "scipy"), "tables"),
+        **dict.fromkeys(("matplotlib", "msgspec", "numpy", "pandas", "pyarrow", "scipy"), "tables"),
     }
 
     def __getattr__(name):

@@ -103,8 +103,8 @@ def calls(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     - `retried_same`: one of them has the same tool and arguments (compared as JSON, else as text);
     - `changed_arguments`: one has the same tool, and none the same arguments too;
     - `changed_tool`: there are calls, but none of the same tool;
-    - `answered`: there are none, and the reply is whole;
-    - `ended`: there is no such reply, or it was cut off before any call.
+    - `answered`: there are none, but text or a refusal, and the reply is whole;
+    - `ended`: there is no such reply, it is empty, or it was cut off before any call.
 
     `recovered`, of a call with an error, is whether the same tool gave an answer without error in a later turn of the
     run; for an unknown tool, which never will, whether any tool did. `turns_to_recover` is how many turns later the

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hermes_nb.frames.plain import Entry, PlainRun, PlainTurn
+from hermes_nb.frames.plain import PlainRun, PlainTurn
 from hermes_nb.frames.values import canonical
+from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult, Turn
 
 
 @dataclass(slots=True)
@@ -15,10 +16,10 @@ class Answered:
 
     turn: int
     index: int
-    call: Entry
+    call: ToolCall
     parsed: str | None
-    result: Entry | None
-    error: Entry | None
+    result: ToolResult | None
+    error: ToolError | None
     next_action: str = "ended"
     recovered: bool | None = None
     turns_to_recover: int | None = None
@@ -38,24 +39,24 @@ def answered(run: PlainRun) -> list[Answered]:
     return every
 
 
-def _of_turn(turn: PlainTurn) -> Iterator[Answered]:
-    results = {one["call"].get("index", 0): one for one in turn.results}
-    calls = {one.get("index", 0): one for one in turn.reply.get("calls", ())} if turn.reply else {}
+def _of_turn(turn: Turn | PlainTurn) -> Iterator[Answered]:
+    results = {one.call.index: one for one in turn.results}
+    calls = {} if turn.reply is None else {one.index: one for one in turn.reply.calls}
     order = calls if results.keys() <= calls.keys() else {*calls, *results}
     for index in sorted(order):
         result = results.get(index)
-        call = calls[index] if index in calls else results[index]["call"]
-        error = None if result is None else result.get("error")
-        yield Answered(turn.number, index, call, canonical(call.get("arguments", "{}")), result, error)
+        call = calls[index] if index in calls else results[index].call
+        error = None if result is None else result.error
+        yield Answered(turn.number, index, call, canonical(call.arguments), result, error)
 
 
-def _look_ahead(calls: list[Answered], reply: Entry | None, then: list[Answered]) -> None:
-    if reply is None or (reply.get("partial") and not then):
+def _look_ahead(calls: list[Answered], reply: Reply | None, then: list[Answered]) -> None:
+    if reply is None or (not then and (reply.partial or not (reply.text or reply.refusal))):
         return
-    made = {(one.call["name"], _wanted(one)) for one in then}
+    made = {(one.call.name, _wanted(one)) for one in then}
     names = {name for name, _ in made}
     for one in calls:
-        name = one.call["name"]
+        name = one.call.name
         if not made:
             one.next_action = "answered"
         elif (name, _wanted(one)) in made:
@@ -65,7 +66,7 @@ def _look_ahead(calls: list[Answered], reply: Entry | None, then: list[Answered]
 
 
 def _wanted(one: Answered) -> str:
-    return one.call.get("arguments", "{}") if one.parsed is None else one.parsed
+    return one.call.arguments if one.parsed is None else one.parsed
 
 
 def _look_for_recovery(every: list[Answered]) -> None:
@@ -75,11 +76,11 @@ def _look_for_recovery(every: list[Answered]) -> None:
     for one in reversed(every):
         if met and met[-1].turn != one.turn:
             for later in met:
-                nearest[later.call["name"]] = nearest[None] = later.turn
+                nearest[later.call.name] = nearest[None] = later.turn
             met = []
         if one.error is not None:
-            unknown = one.error.get("kind") == "unknown_tool"
-            good = nearest.get(None if unknown else one.call["name"])
+            unknown = one.error.kind == "unknown_tool"
+            good = nearest.get(None if unknown else one.call.name)
             one.recovered = good is not None
             one.turns_to_recover = None if good is None else good - one.turn
         elif one.result is not None:

@@ -1,153 +1,156 @@
-"""Runs straight from a journal's lines, without records, where every line is as the journal's writer makes them.
+"""Runs straight from a journal's lines, where every line is as the journal's writer makes them.
 
 Whatever is out of the ordinary raises `Odd`; `journal` reads the file then, and says what is wrong with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import orjson
+import msgspec
+import numpy as np
+import pyarrow as pa
 
-from hermes_nb import codec
-from hermes_nb.events import KINDS, Event
 from hermes_nb.exceptions import JournalError
-from hermes_nb.frames.plain import Entry, PlainRun, PlainTurn, settle
+from hermes_nb.frames.plain import Facts, PlainRun, PlainTurn, said, settle
+from hermes_nb.frames.shapes import Shapes
 from hermes_nb.journal import Bounds, lines, locks
-from hermes_nb.records import Origin, Reply, RunError, ToolCall, ToolError, ToolResult, Usage
+from hermes_nb.records import Provenance
 
-Shapes: TypeAlias = set[tuple[Any, ...]]
-"""The kinds, names and types of values of entries that were found to be sound."""
+BLOCK = 2**18
+"""How many bytes are read at once, or more where a line is longer."""
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError)
 
 
 class Odd(Exception):
     """A line is not as the journal's writer makes it, or does not follow."""
 
 
-def runs_of(path: Path, bounds: Bounds, checked: Shapes) -> Iterator[tuple[int, PlainRun]]:
-    """The runs of a file as they end, each with its number by their starts. `checked` grows with what is found sound.
+def runs_of(path: Path, bounds: Bounds, shapes: Shapes) -> Iterator[tuple[int, PlainRun]]:
+    """The runs of a file as they end, each with its number by their starts, with the objects that `shapes` ask for.
 
     Raises:
         Odd: it has to be read by `journal`.
         OSError: it cannot be read.
     """
     written = locks.is_taken(path)
-    reader = _Reader(checked)
-    with path.open("rb") as file:
-        for number in count(1):
-            line = file.readline(bounds.line + 1)
-            if not line:
-                break
-            if number > bounds.lines or not line.endswith(b"}\n"):
-                raise Odd
-            reader.take(line, first=number == 1)
-            if reader.over:
-                yield from reader.over
-                reader.over.clear()
+    reader, number = _Reader(shapes), 0
+    for block in _blocks(path, bounds):
+        if number == 0:
+            first, _, block = block.partition(b"\n")
+            reader.open(first)
+            number = 1
+        number += block.count(b"\n")
+        if number > bounds.lines or (len(block) > bounds.line and max(map(len, block.split(b"\n"))) >= bounds.line):
+            raise Odd
+        reader.take(block)
+        yield from reader.over
+        reader.over.clear()
     reader.leave("running" if written or locks.is_taken(path) else "crashed")
     yield from reader.over
+
+
+def _blocks(path: Path, bounds: Bounds) -> Iterator[bytes]:
+    """The file in pieces of whole lines, all in UTF-8."""
+    kept: list[bytes] = []
+    with path.open("rb") as file:
+        while piece := file.read(BLOCK):
+            end = piece.rfind(b"\n") + 1
+            if end:
+                block = b"".join([*kept, piece[:end]])
+                _check_encoding(block)
+                yield block
+                kept = []
+            kept.append(piece[end:])
+            if len(kept) * BLOCK > bounds.line + 2 * BLOCK:
+                raise Odd
+    if any(kept):
+        raise Odd
+
+
+def _check_encoding(block: bytes) -> None:
+    """msgspec does not look at what it passes over; pyarrow does at once what decoding takes ten times as long for."""
+    whole = pa.py_buffer(np.array([0, len(block)], dtype=np.int64))
+    try:
+        pa.LargeStringArray.from_buffers(1, whole, pa.py_buffer(block)).validate(full=True)
+    except pa.ArrowInvalid:
+        raise Odd from None
 
 
 class _Reader:
     """Takes lines in; `over` are the runs that have ended, each with its number by their starts."""
 
-    def __init__(self, checked: Shapes) -> None:
+    def __init__(self, shapes: Shapes) -> None:
         self.over: list[tuple[int, PlainRun]] = []
         self._open: dict[str, _OpenRun] = {}
         self._starts = count()
-        self._checked = checked
+        self._shapes = shapes
+        self._begins = shapes.kinds["RunStarted"]
+        self._steps = {shapes.kinds[name]: step for name, step in STEPS.items()}
 
-    def take(self, line: bytes, first: bool) -> None:
-        entry = None if first else self._entry(line)
-        if entry is None or "t" not in entry:
-            try:
-                lines.check_opening(line)
-            except JournalError:
-                raise Odd from None
-            self.leave("crashed")
-            return
-        name = entry.pop("t")
-        self._check_event(name, entry)
-        run_id: str = entry["run_id"]
-        if name == "RunStarted":
-            self._end(run_id, "crashed")
-            self._open[run_id] = _OpenRun(next(self._starts), entry)
-        run = self._open.get(run_id)
-        if run is None:
-            raise Odd
-        run.take(name, entry)
-        if name == "RunFinished":
-            self._end(run_id, "crashed")
-
-    def _entry(self, line: bytes) -> Entry:
-        """The line's JSON. Of what numbers too long for orjson may stand in, only a run's beginning is in a table."""
+    def open(self, line: bytes) -> None:
+        """The first line, or one that a later writer began with."""
         try:
-            if line.startswith(b'{"t":"RunStarted"'):
-                entry = codec.loads(line)
-            else:
-                entry = orjson.loads(line)
-                if entry.get("t") == "RunStarted":
-                    raise Odd
-        except (ValueError, AttributeError):
-            entry = self._by_hand(line)
-        if type(entry) is not dict:
-            raise Odd
-        return entry
-
-    def _by_hand(self, line: bytes) -> Any:
-        try:
-            return codec.loads(line)
-        except (ValueError, RecursionError, MemoryError):
+            lines.check_opening(line)
+        except JournalError:
             raise Odd from None
+        self.leave("crashed")
 
-    def _check_event(self, name: Any, entry: Entry) -> None:
-        if type(name) is not str:
-            raise Odd
-        kind = KINDS.get(name, Event)
-        self._check(kind, entry)
-        if name == "Replied":
-            reply = entry["reply"]
-            self._check(Reply, reply)
-            if "usage" in reply:
-                self._check(Usage, reply["usage"])
-            _all_are(str, reply.get("problems"))
-            for call in reply.get("calls", ()):
-                self._check(ToolCall, call)
-        elif name == "CallFinished":
-            result = entry["result"]
-            self._check(ToolResult, result)
-            self._check(ToolCall, result["call"])
-            _all_are(dict, result.get("parts"))
-            if result.get("error") is not None:
-                self._check(ToolError, result["error"])
-        elif name == "CallStarted":
-            self._check(ToolCall, entry["call"])
-        elif name in ("RunStarted", "RunFinished", "TurnStarted"):
-            self._check_rest(entry)
+    def take(self, block: bytes) -> None:
+        """The next lines."""
+        for event in self._all_at_once(block) or self._one_by_one(block):
+            if type(event) is self._begins:
+                self._begin(event)
+            run = self._open.get(event.run_id)
+            if run is None or event.seq != run.next:
+                raise Odd
+            run.next += 1
+            run.at = event.at
+            step = self._steps.get(type(event))
+            if step is not None:
+                step(run, event)
+                if run.over:
+                    self._end(event.run_id, "crashed")
 
-    def _check_rest(self, entry: Entry) -> None:
-        for kind, name in ((Origin, "origin"), (RunError, "error")):
-            if entry.get(name) is not None:
-                self._check(kind, entry[name])
-        for name in ("messages", "tools", "added_messages", "rewritten"):
-            _all_are(dict, entry.get(name))
-        _all_are(str, entry.get("abandoned"))
+    def _all_at_once(self, block: bytes) -> Sequence[Any] | None:
+        """The events in the lines, one each; None where it takes a closer look.
 
-    def _check(self, kind: Any, entry: Any) -> None:
-        """What `codec.build` would take: it is asked once for every shape, the names and types of the values."""
+        A value never goes on with a brace after one that closes. So none is in two lines, if all begin and end with a
+        brace, and if there are as many values as lines, none are two in one.
+        """
+        read = np.frombuffer(block, dtype=np.uint8)
+        ends = np.flatnonzero(read == ord("\n"))
+        begins = np.append(0, ends[:-1] + 1)
+        if not len(ends) or (read[begins] != ord("{")).any() or (read[ends - 1] != ord("}")).any():
+            return None
         try:
-            shape = (kind, *entry, *map(type, entry.values()))
-        except (TypeError, AttributeError):
-            raise Odd from None
-        if shape not in self._checked:
+            events = self._shapes.decode_lines(block)
+        except UNREADABLE:
+            return None
+        return events if len(events) == len(ends) else None
+
+    def _one_by_one(self, block: bytes) -> Iterator[Any]:
+        """The same, with the lines in it that only the standard library reads, or that a later writer began with."""
+        for line in block.split(b"\n")[:-1]:
             try:
-                codec.build(kind, entry)
-            except (ValueError, TypeError):
-                raise Odd from None
-            self._checked.add(shape)
+                yield self._shapes.decode(line)
+            except UNREADABLE:
+                event = self._shapes.by_hand(line)
+                if event is None:
+                    self.open(line)
+                else:
+                    yield event
+
+    def _begin(self, event: Any) -> None:
+        if not event.run_id:
+            raise Odd
+        self._end(event.run_id, "crashed")
+        self._open[event.run_id] = _OpenRun(next(self._starts), event, self._shapes.with_messages)
 
     def leave(self, unended: str) -> None:
         """All runs are over, as far as they came."""
@@ -160,117 +163,120 @@ class _Reader:
             self.over.append((run.start, run.plain(unended)))
 
 
-def _all_are(kind: type, values: Any) -> None:
-    if values and not all(type(one) is kind for one in values):
-        raise Odd
+UNSETTLED = float("nan")
+INDEX = attrgetter("call.index")
 
 
 class _OpenRun:
-    """A run that has begun: what `events.Fold` makes of its events, in plain values."""
+    """A run that has begun: what `events.Fold` makes of its events. `next` is the seq of the next one."""
 
-    def __init__(self, start: int, started: Entry) -> None:
+    __slots__ = (
+        "_finished",
+        "_messages",
+        "_open",
+        "_started",
+        "_turns",
+        "_with_messages",
+        "at",
+        "next",
+        "over",
+        "start",
+    )
+
+    def __init__(self, start: int, started: Any, with_messages: bool) -> None:
         self.start = start
+        self.next = 0
+        self.at: float = 0.0
+        self.over = False
         self._started = started
+        self._with_messages = with_messages
         self._messages: list[Any] | None = None  # Kept only once the history was rewritten.
         self._turns: list[PlainTurn] = []
-        self._open: _OpenTurn | None = None
-        self._finished: Entry | None = None
-        self._usage: Usage | None = None
-        self._at: float = 0.0
-        self._next = 0
-
-    def take(self, name: str, entry: Entry) -> None:
-        if entry["seq"] != self._next:
-            raise Odd
-        self._next += name != "Delta"
-        self._at = entry.get("at", 0.0)
-        if name == "TurnStarted":
-            self._begin(entry)
-        elif name == "Replied":
-            self._turn.reply = reply = entry["reply"]
-            usage = codec.build(Usage, reply["usage"]) if "usage" in reply else Usage()
-            self._usage = usage if self._usage is None else self._usage + usage
-        elif name == "CallFinished":
-            result = entry["result"]
-            self._turn.results[result["call"].get("index", 0)] = result
-        elif name == "TurnFinished":
-            self._turn.finished = entry
-        elif name == "RunFinished":
-            self._close()
-            self._finished = entry
+        self._open: PlainTurn | None = None
+        self._finished: Any = None
 
     @property
-    def _turn(self) -> _OpenTurn:
+    def _turn(self) -> PlainTurn:
         if self._open is None:
             raise Odd
         return self._open
 
-    def _begin(self, entry: Entry) -> None:
+    def begin(self, event: Any) -> None:
+        """A turn begins."""
         self._close()
-        if entry.get("rewritten") is not None:
-            self._messages = list(entry["rewritten"])
+        if event.rewritten is not None and self._with_messages:
+            self._messages = list(event.rewritten)
         if self._messages is not None:
-            self._messages += entry.get("added_messages", ())
-        self._open = _OpenTurn(entry)
+            self._messages += event.added_messages
+        self._open = PlainTurn(event.turn, None, [], event.at, UNSETTLED, 0.0, 0.0, event.added_messages)
+        self._turns.append(self._open)
+
+    def reply(self, event: Any) -> None:
+        """The turn has its reply, the only one."""
+        turn = self._turn
+        if turn.reply is not None:
+            raise Odd
+        turn.reply = event.reply
+
+    def answer(self, event: Any) -> None:
+        """A call of the turn has its answer."""
+        self._turn.results.append(event.result)
+
+    def settle(self, event: Any) -> None:
+        """The turn is over."""
+        turn = self._turn
+        turn.seconds = event.at - turn.at
+        turn.model_seconds, turn.tool_seconds = event.model_seconds, event.tool_seconds
+
+    def finish(self, event: Any) -> None:
+        """The run is over."""
+        self._finished, self.over = event, True
+
+    def delta(self, _event: Any) -> None:
+        """A piece of what is still forming, which does not count."""
+        self.next -= 1
 
     def _close(self) -> None:
-        if self._open is not None:
-            turn = self._open.plain(self._at)
-            if self._messages is not None:
-                self._messages += turn.said()
-            self._turns.append(turn)
-            self._open = None
+        """The turn that is under way, if there is one, is as it is."""
+        turn, self._open = self._open, None
+        if turn is None:
+            return
+        if turn.seconds is UNSETTLED:
+            turn.seconds = self.at - turn.at
+        if len(turn.results) > 1:
+            turn.results.sort(key=INDEX)
+            if len({one.call.index for one in turn.results}) < len(turn.results):
+                raise Odd
+        if self._messages is not None:
+            self._messages += said(turn)
 
     def plain(self, unended: str) -> PlainRun:
         """The run as far as it came."""
         self._close()
-        told = self._facts(unended)
+        facts = self._facts(unended)
         if self._messages is None:
-            return PlainRun(told, self._started.get("messages", ()), self._turns)
-        return PlainRun(told, *_reordered(self._messages, self._turns))
+            return PlainRun(facts, self._started.messages, self._turns)
+        start, first, placed = settle(self._messages, self._turns)
+        return PlainRun(facts, start, self._turns, first, placed)
 
-    def _facts(self, unended: str) -> Entry:
-        started, finished = self._started, self._finished or {}
-        usage = self._usage or Usage()
-        facts = {name: started[name] for name in CARRIED if name in started}
-        facts |= {name: finished[name] for name in ("error", "abandoned") if name in finished}
-        facts["stop_reason"] = finished.get("stop_reason", "finished") if self._finished is not None else unended
-        facts["seconds"] = finished.get("seconds", 0.0) if self._finished is not None else self._at
-        facts["usage"] = codec.outline(usage)
-        facts["provenance"] = started
-        return facts
-
-
-CARRIED = ("run_id", "task_id", "task", "attempt", "meta", "origin")
-
-
-def _reordered(messages: list[Any], turns: list[PlainTurn]) -> tuple[Any, ...]:
-    start, first, placed = settle(messages, turns)
-    return start, turns, first, placed
+    def _facts(self, unended: str) -> Facts:
+        started, finished = self._started, self._finished
+        return Facts(
+            run_id=started.run_id, task_id=started.task_id, task=started.task, attempt=started.attempt,
+            meta=started.meta, origin=started.origin,
+            stop_reason=unended if finished is None else finished.stop_reason,
+            error=None if finished is None else finished.error,
+            seconds=self.at if finished is None else finished.seconds,
+            abandoned=() if finished is None else finished.abandoned,
+            provenance=Provenance(
+                started_at=started.started_at, server=started.server, sampling=started.sampling,
+                toolbox_hash=started.toolbox_hash, versions=started.versions,
+            ),
+        )  # fmt: skip
 
 
-class _OpenTurn:
-    """A turn while its events arrive."""
-
-    __slots__ = ("finished", "reply", "results", "started")
-
-    def __init__(self, started: Entry) -> None:
-        self.started = started
-        self.reply: Entry | None = None
-        self.results: dict[int, Entry] = {}
-        self.finished: Entry | None = None
-
-    def plain(self, now: float) -> PlainTurn:
-        """The turn so far, `now` being seconds since the run began."""
-        finished = self.finished or {}
-        at = self.started.get("at", 0.0)
-        return PlainTurn(
-            number=self.started.get("turn", 0),
-            at=at,
-            seconds=(finished.get("at", 0.0) if self.finished is not None else now) - at,
-            model_seconds=finished.get("model_seconds", 0.0),
-            tool_seconds=finished.get("tool_seconds", 0.0),
-            added=self.started.get("added_messages", ()),
-            reply=self.reply,
-            results=[self.results[index] for index in sorted(self.results)],
-        )
+STEPS = {
+    "TurnStarted": _OpenRun.begin, "Replied": _OpenRun.reply, "CallFinished": _OpenRun.answer,
+    "TurnFinished": _OpenRun.settle, "RunFinished": _OpenRun.finish, "Delta": _OpenRun.delta,
+}  # fmt: skip
+"""What an event does in its run, by its name; others do nothing but count."""

@@ -11,8 +11,9 @@ import pandas as pd
 
 from hermes_nb.frames import rows
 from hermes_nb.frames.declared import TABLES
-from hermes_nb.frames.lines import Odd, Shapes
+from hermes_nb.frames.lines import Odd
 from hermes_nb.frames.plain import PlainRun, plain_run
+from hermes_nb.frames.shapes import MESSAGES, shapes
 from hermes_nb.frames.source import Keys, Source, parts, quickly, slowly
 from hermes_nb.frames.table import Table, extra_columns
 from hermes_nb.frames.token_rows import tokens
@@ -24,6 +25,12 @@ ROWS: dict[str, Callable[[PlainRun], list[tuple[Any, ...]]]] = {
     "calls": rows.calls, "errors": rows.errors, "tokens": tokens,
 }  # fmt: skip
 
+ASKED = {
+    "runs": (*MESSAGES, "server", "sampling", "versions", "meta"),
+    "messages": MESSAGES, "conversations": MESSAGES, "tokens": ("raw",),
+}  # fmt: skip
+"""The fields whose objects a table is made of; it needs no more of the others than that they are objects."""
+
 
 class Maker:
     """Makes one table: `name` says of which rows, and whether that of the messages has the inherited ones."""
@@ -33,7 +40,7 @@ class Maker:
         self._rows = ROWS[name]
         self._bounds = bounds
         self._keys = Keys()
-        self._checked: Shapes = set()
+        self._shapes = shapes(*ASKED.get(name, ()))
         self._table = Table(self._columns)
         self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if name == "runs" else None
 
@@ -52,13 +59,13 @@ class Maker:
         rows_of_it = self._rows(run)
         self._table.add(rows_of_it)
         if self._extra is not None:
-            self._extra.append((run.facts.get("scores") or {}, run.facts.get("meta") or {}))
+            self._extra.append((run.facts.scores or {}, run.facts.meta or {}))
         return len(rows_of_it)
 
     def _file(self, path: Path) -> None:
         mark, keys, runs = self._table.mark(), self._keys.copy(), len(self._extra or ())
         try:
-            ended = self._ended(quickly(path, self._bounds, self._checked))
+            ended = self._ended(quickly(path, self._bounds, self._shapes))
         except Odd:
             self._table.back(mark)
             self._keys = keys

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hermes_nb.frames.answers import Answered, answered
-from hermes_nb.frames.plain import Entry, PlainRun, PlainTurn
+from hermes_nb.frames.plain import PlainRun, PlainTurn, said
 from hermes_nb.frames.values import flag, length, listed, moment, number, text, whole
-from hermes_nb.messages import Message, reasoning_of, text_of
+from hermes_nb.messages import REASONING_FIELDS, Message, reasoning_of, text_of
+from hermes_nb.records import COUNTED, Provenance, ToolError, Turn, Usage
 
 Row = tuple[Any, ...]
 Rows = list[Row]
@@ -17,39 +18,50 @@ Rows = list[Row]
 def runs(run: PlainRun) -> Rows:
     """One row."""
     facts, turns = run.facts, run.turns
-    origin, error, made = (facts.get(name) or {} for name in ("origin", "error", "provenance"))
-    stop = facts.get("stop_reason", "running")
+    origin, error, stop = facts.origin, facts.error, facts.stop_reason
     row = (
-        run.key, facts.get("task"), facts.get("task_id"), facts.get("attempt", 0),
-        *(origin.get(name) for name in ("kind", "run_id", "turn", "call_index", "edit")),
+        run.key, facts.task, facts.task_id, facts.attempt,
+        *((origin.kind, origin.run_id, origin.turn, origin.call_index, origin.edit) if origin else (None,) * 5),
         stop, stop == "finished", stop in ("finished", "stopped"),
-        *_counts(run), *_usage(facts.get("usage")),
-        _timed(run, facts.get("seconds", 0.0)),
+        *_counts(run), *_usage(_used(run) if facts.usage is None else facts.usage),
+        _timed(run, facts.seconds),
         _timed(run, _sum(turn.model_seconds for turn in turns)),
         _timed(run, _sum(turn.tool_seconds for turn in turns)),
-        error.get("type"), error.get("message"), error.get("status"), error.get("code"),
-        listed(facts.get("abandoned")), facts.get("journal_error"), _final_text(run) or None,
-        *_made(made),
+        *((error.type, error.message, error.status, error.code) if error else (None,) * 4),
+        listed(facts.abandoned), facts.journal_error, _final_text(run) or None,
+        *_made(facts.provenance),
     )  # fmt: skip
     return [row]
 
 
 def _counts(run: PlainRun) -> Row:
-    said = sum(len(turn.added) + len(turn.said()) for turn in run.turns[run.first :])
-    calls = sum(len(turn.reply.get("calls", ())) for turn in run.turns if turn.reply)
-    errors = sum(one.get("error") is not None for turn in run.turns for one in turn.results)
-    return len(run.start) + said, len(run.turns), calls, errors
+    told = sum(len(turn.added_messages) + len(said(turn)) for turn in run.turns[run.first :])
+    calls = sum(len(turn.reply.calls) for turn in run.turns if turn.reply)
+    errors = sum(one.error is not None for turn in run.turns for one in turn.results)
+    return len(run.start) + told, len(run.turns), calls, errors
 
 
-def _made(made: Entry) -> Row:
-    server, sampling, versions = (made.get(name) or {} for name in ("server", "sampling", "versions"))
+def _used(run: PlainRun) -> Usage:
+    """The sum over the replies."""
+    used = [
+        Usage(**{name: getattr(turn.reply.usage, name) for name in (*COUNTED, "partial")})
+        for turn in run.turns
+        if turn.reply
+    ]
+    return sum(used[1:], used[0]) if used else Usage()
+
+
+def _made(made: Provenance | None) -> Row:
+    if made is None:
+        return (None,) * 14
+    server, sampling, versions = made.server or {}, made.sampling or {}, made.versions or {}
     git = versions.get("git")
     git = git if isinstance(git, Mapping) else {}
     return (
-        moment(made.get("started_at")),
+        moment(made.started_at),
         *(text(server.get(name)) for name in ("name", "model", "base_url")),
         number(sampling.get("temperature")), whole(sampling.get("max_tokens")), text(sampling.get("tool_choice")),
-        flag(sampling.get("stream")), made.get("toolbox_hash"),
+        flag(sampling.get("stream")), made.toolbox_hash,
         *(text(versions.get(name)) for name in ("hermes_nb", "python", "openai")),
         text(git.get("commit")), flag(git.get("dirty")),
     )  # fmt: skip
@@ -61,22 +73,22 @@ def _final_text(run: PlainRun) -> str:
     if last.get("role") != "assistant" or last.get("tool_calls"):
         return ""
     reply = run.turns[-1].reply if run.turns else None
-    if reply is not None and reply.get("source_text") is not None and reply["message"] == last:
-        return str(reply.get("text", ""))
+    if reply is not None and reply.source_text is not None and reply.message == last:
+        return reply.text
     return text_of(last.get("content"))
 
 
 def _last(run: PlainRun) -> Message:
     for turn in reversed(run.turns[run.first :]):
-        if said := turn.said() or turn.added:
-            return said[-1]
+        if told := said(turn) or turn.added_messages:
+            return told[-1]
     return run.start[-1] if run.start else {}
 
 
-def _usage(usage: Entry | None) -> Row:
-    given = usage or {}
-    counts = [given.get(name) for name in ("prompt", "completion", "total", "reasoning", "cached", "cost")]
-    return (*counts, given.get("partial", False))
+def _usage(usage: Usage) -> Row:
+    return (
+        usage.prompt, usage.completion, usage.total, usage.reasoning, usage.cached, usage.cost, usage.partial,
+    )  # fmt: skip
 
 
 def _sum(seconds: Any) -> float:
@@ -92,21 +104,19 @@ def turns(run: PlainRun) -> Rows:
     return [_turn(run, turn) for turn in run.turns]
 
 
-def _turn(run: PlainRun, turn: PlainTurn) -> Row:
+def _turn(run: PlainRun, turn: Turn | PlainTurn) -> Row:
     reply = turn.reply
-    times = [turn.at, turn.seconds, turn.model_seconds, turn.tool_seconds]
-    calls = len(reply.get("calls", ())) if reply else 0
-    errors = sum(one.get("error") is not None for one in turn.results)
-    counted = (calls, errors, len(turn.added))
-    told = [_timed(run, one) for one in times]
+    calls = len(reply.calls) if reply else 0
+    errors = sum(one.error is not None for one in turn.results)
+    counted = (calls, errors, len(turn.added_messages))
+    told = [_timed(run, one) for one in (turn.at, turn.seconds, turn.model_seconds, turn.tool_seconds)]
     if reply is None:
         return (run.key, turn.number, *(None,) * 4, *(None,) * 7, *(None,) * 5, *told, *(None,) * 5, *counted)
     return (
-        run.key, turn.number, reply.get("text", ""), reply.get("reasoning"), reply.get("refusal"),
-        reply.get("finish_reason"), *_usage(reply.get("usage")), reply.get("model"), reply.get("id"),
-        reply.get("request_id"), reply.get("status"), reply.get("retries", 0), *told,
-        _timed(run, reply.get("seconds", 0.0)), _timed(run, reply.get("waited", 0.0)), reply.get("first_token_at"),
-        reply.get("partial", False), listed(reply.get("problems")), *counted,
+        run.key, turn.number, reply.text, reply.reasoning, reply.refusal, reply.finish_reason, *_usage(reply.usage),
+        reply.model, reply.id, reply.request_id, reply.status, reply.retries, *told,
+        _timed(run, reply.seconds), _timed(run, reply.waited), reply.first_token_at,
+        reply.partial, listed(reply.problems), *counted,
     )  # fmt: skip
 
 
@@ -123,12 +133,11 @@ def all_messages(run: PlainRun) -> Rows:
 def inherited(run: PlainRun) -> int:
     """How many of the first messages were said in the run that this one goes on from: as its origin says; where that
     does not, as many as there are up to the last that is an assistant's or a tool's."""
-    origin = run.facts.get("origin")
-    if not origin or origin["kind"] == "import":
+    origin = run.facts.origin
+    if origin is None or origin.kind == "import":
         return 0
-    kept = origin.get("messages")
-    if kept is not None:
-        return int(kept)
+    if origin.messages is not None:
+        return origin.messages
     return max(
         (place + 1 for place, one in enumerate(run.start) if one.get("role") in ("assistant", "tool")), default=0
     )
@@ -140,19 +149,19 @@ def _messages(run: PlainRun, skip: int) -> Rows:
     position = len(run.start)
     for turn in run.turns[run.first :]:
         number = turn.number
-        for one in turn.added:
+        for one in turn.added_messages:
             rows.append(_message(one, key, position, number))
             position += 1
         reply = turn.reply
-        if reply is None or (reply.get("partial") and not reply["message"].get("content")):
+        if reply is None or (reply.partial and not reply.message.get("content")):
             continue
-        rows.append(_message(reply["message"], key, position, number, reply.get("reasoning")))
+        rows.append(_message(reply.message, key, position, number, reply.reasoning))
         for answer in turn.results:
             position += 1
-            call, parts = answer["call"], answer.get("parts")
+            call, parts = answer.call, answer.parts
             rows.append((
-                key, position, number, call.get("index", 0), "tool", answer["content"], None, call["name"],
-                call.get("id", "call_0"), 0, len(parts) + 1 if parts else None, False,
+                key, position, number, call.index, "tool", answer.content, None, call.name, call.id, 0,
+                len(parts) + 1 if parts else None, False,
             ))  # fmt: skip
         position += 1
     return rows
@@ -172,8 +181,14 @@ def _message(
     message: Message, key: str, position: int, turn: int | None, reasoning: str | None = None,
     names: Mapping[str, Any] | None = None, earlier: bool = False,
 ) -> Row:  # fmt: skip
-    content, role, made, name = (message.get(one) for one in ("content", "role", "tool_calls", "name"))
-    if role == "assistant" and reasoning is None:
+    content, role, made, name = (
+        message.get("content"), message.get("role"), message.get("tool_calls"), message.get("name"),
+    )  # fmt: skip
+    if (
+        role == "assistant"
+        and reasoning is None
+        and (type(content) is list or not message.keys().isdisjoint(REASONING_FIELDS))
+    ):
         reasoning = reasoning_of(message)
     told = text(message.get("tool_call_id"))
     if name is None and names and told is not None:
@@ -202,26 +217,26 @@ def calls(run: PlainRun) -> Rows:
 
 
 UNANSWERED = (None,) * 17
+FINE = (None,) * 6
 
 
 def _call(run: PlainRun, one: Answered) -> Row:
-    call, result, error = one.call, one.result, one.error or {}
+    call, result, error = one.call, one.result, one.error
     asked = (
-        run.key, one.turn, one.index, call.get("id", "call_0"), call.get("sent_id"), call["name"],
-        call.get("arguments", "{}"), one.parsed,
+        run.key, one.turn, one.index, call.id, call.sent_id, call.name, call.arguments, one.parsed,
     )  # fmt: skip
     after = one.next_action, one.recovered, one.turns_to_recover
     if result is None:
         return (*asked, None, *UNANSWERED, *after)
-    content, parts = result["content"], result.get("parts")
+    content, parts = result.content, result.parts
     size = length(content)
-    kind, fault = (error.get("kind", "exception"), error.get("fault", "tool")) if error else (None, None)
+    wrong = FINE if error is None else (
+        error.kind, error.fault, error.error, error.exception_type, error.traceback, error.position,
+    )  # fmt: skip
     return (
-        *asked, kind or "ok", kind, fault, error.get("error"), error.get("exception_type"), error.get("traceback"),
-        error.get("position"), content, size, result.get("size") or size, len(parts) if parts else None,
-        _timed(run, result.get("queued", 0.0)), _timed(run, result.get("started", 0.0)),
-        _timed(run, result.get("seconds", 0.0)), result.get("printed") or None, result.get("exit_code"),
-        result.get("synthesised", False), result.get("replayed", False), *after,
+        *asked, wrong[0] or "ok", *wrong, content, size, result.size or size, len(parts) if parts else None,
+        _timed(run, result.queued), _timed(run, result.started), _timed(run, result.seconds),
+        result.printed or None, result.exit_code, result.synthesised, result.replayed, *after,
     )  # fmt: skip
 
 
@@ -230,10 +245,9 @@ def errors(run: PlainRun) -> Rows:
     return [_error(run, one, one.error) for one in answered(run) if one.error is not None]
 
 
-def _error(run: PlainRun, one: Answered, error: Entry) -> Row:
+def _error(run: PlainRun, one: Answered, error: ToolError) -> Row:
     return (
-        run.key, one.turn, one.index, one.call.get("id", "call_0"), error["tool_name"], error["arguments"],
-        error.get("kind", "exception"), error.get("fault", "tool"), error["error"], error["tool_result"],
-        error.get("exception_type"), error.get("position"), error.get("traceback"),
+        run.key, one.turn, one.index, one.call.id, error.tool_name, error.arguments, error.kind, error.fault,
+        error.error, error.tool_result, error.exception_type, error.position, error.traceback,
         one.next_action, one.recovered, one.turns_to_recover,
     )  # fmt: skip

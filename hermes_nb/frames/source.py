@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, Union
+from typing import Protocol, TypeAlias, Union
 from warnings import warn
 
 from hermes_nb import codec
 from hermes_nb.exceptions import ConfigurationError, JournalWarning
-from hermes_nb.frames.lines import Odd, Shapes, runs_of
-from hermes_nb.frames.plain import PlainRun, plain_run
+from hermes_nb.frames.lines import Odd, runs_of
+from hermes_nb.frames.plain import PlainRun, plain_run, said
+from hermes_nb.frames.shapes import Shapes
 from hermes_nb.journal import Bounds, lines
 from hermes_nb.journal.loading import files_of, runs_in
 from hermes_nb.journal.reading import Damage
@@ -101,15 +102,15 @@ def slowly(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
         yield start, plain_run(result)
 
 
-def quickly(path: Path, bounds: Bounds, checked: Shapes) -> Iterator[tuple[int, PlainRun]]:
-    """The runs of a journal, straight from its lines.
+def quickly(path: Path, bounds: Bounds, shapes: Shapes) -> Iterator[tuple[int, PlainRun]]:
+    """The runs of a journal, straight from its lines, with the objects that `shapes` ask for.
 
     Raises:
         Odd: it has to be read slowly.
     """
     if not is_journal(path):
         raise Odd
-    yield from runs_of(path, bounds, checked)
+    yield from runs_of(path, bounds, shapes)
 
 
 class Keys:
@@ -126,13 +127,12 @@ class Keys:
 
     def of(self, run: PlainRun) -> str:
         """The run's id, or one made of its conversation; a second run of the same one has `~2` after it."""
-        run_id: Any = run.facts.get("run_id")
-        key = run_id if isinstance(run_id, str) and run_id else _digest(run)
+        key = run.facts.run_id or _digest(run)
         self._given[key] += 1
         times = self._given[key]
         return key if times == 1 else f"{key}~{times}"
 
 
 def _digest(run: PlainRun) -> str:
-    said = [*run.start, *(one for turn in run.turns[run.first :] for one in (*turn.added, *turn.said()))]
-    return "unnamed_" + blake2b(codec.dumps(said, default=repr), digest_size=8).hexdigest()
+    told = [*run.start, *(one for turn in run.turns[run.first :] for one in (*turn.added_messages, *said(turn)))]
+    return "unnamed_" + blake2b(codec.dumps(told, default=repr), digest_size=8).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hermes_nb.frames.plain import Entry, PlainRun
+from hermes_nb.frames.plain import PlainRun
 from hermes_nb.frames.values import number, text, whole
 
 UNTRAINED = -100
@@ -14,10 +14,10 @@ UNTRAINED = -100
 
 def tokens(run: PlainRun) -> list[tuple[Any, ...]]:
     """One row a token."""
-    nodes = _nodes(run.managed_state)
+    nodes = _nodes(run.facts.managed_state)
     if nodes:
         return [row for place, node in enumerate(nodes) for row in _of_node(run.key, place, node)]
-    return [row for turn in run.turns if turn.reply for row in _of_reply(run.key, turn.number, turn.reply)]
+    return [row for turn in run.turns if turn.reply for row in _of_reply(run.key, turn.number, turn.reply.raw)]
 
 
 def _nodes(state: Any) -> Sequence[Any]:
@@ -42,8 +42,8 @@ def _of_node(key: str, place: int, node: Any) -> Iterator[tuple[Any, ...]]:
         yield key, None, place, position, whole(token), None, number(told), trained, None, None
 
 
-def _of_reply(key: str, turn: int, reply: Entry) -> Iterator[tuple[Any, ...]]:
-    for position, token in enumerate(_told(reply.get("raw"))):
+def _of_reply(key: str, turn: int, raw: Any) -> Iterator[tuple[Any, ...]]:
+    for position, token in enumerate(_told(raw)):
         if isinstance(token, Mapping):
             told = number(token.get("logprob"))
             yield key, turn, None, position, None, text(token.get("token")), told, True, "assistant", "content"

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hermes_nb import frames, journal
 from hermes_nb.exceptions import JournalError, JournalWarning
 from hermes_nb.frames.lines import runs_of
+from hermes_nb.frames.shapes import shapes
 from hermes_nb.journal import Bounds, Journal
 from tests.frames.journals import journals, write
 from tests.journal.written import RUN, run_of, written
@@ -47,7 +48,7 @@ def test_tables_from_files_are_the_tables_of_the_loaded_runs(
 def test_what_the_writer_writes_is_read_straight_from_its_lines(tmp_path: Path) -> None:
     path = written(tmp_path / "x.jsonl", [*run_of("a")[:4], *run_of("b"), *run_of("a")[4:]])
 
-    found = [(start, run.facts["run_id"]) for start, run in runs_of(path, Bounds(), set())]
+    found = [(start, run.facts.run_id) for start, run in runs_of(path, Bounds(), shapes())]
     assert found == [(1, "b"), (0, "a")], "as they end, and nothing of it was odd"
     assert list(frames.runs(path)["run_id"]) == ["a", "b"], "by their starts"
     assert frames.calls(path)["run_id"].tolist() == ["a", "b"]

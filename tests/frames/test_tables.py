@@ -66,7 +66,9 @@ def made(*steps: tuple[list[tuple[str, str, str | None]], str]) -> AgentResult:
         )
         turns.append(
             Turn(
-                number=number, reply=Reply(message={"role": "assistant", "content": text}, calls=calls), results=results
+                number=number,
+                reply=Reply(message={"role": "assistant", "content": text}, text=text, calls=calls),
+                results=results,
             )
         )
     return AgentResult(messages=[], run_id="r", turns=tuple(turns))
@@ -235,6 +237,7 @@ def test_what_is_inherited_is_guessed_where_the_origin_does_not_say() -> None:
         (([("read", "{}", None), ("add", '{"a": 9}', None)], ""), "changed_arguments"),
         (([("read", "{}", None)], ""), "changed_tool"),
         (([], "It is 3."), "answered"),
+        (([], ""), "ended"),
         (None, "ended"),
     ],
 )
