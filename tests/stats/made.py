@@ -40,7 +40,8 @@ def turn(number: int, calls: list[Call]) -> Turn:
     results = tuple(answer(call, kind, at + 0.5) for call, (_, kind) in zip(asked, calls, strict=True))
     text = "" if asked else "It is done."
     reply = Reply(
-        message={"role": "assistant", "content": text}, text=text, calls=asked, seconds=0.5, first_token_at=(number - 1) * 0.6 + 0.2,
+        message={"role": "assistant", "content": text}, text=text, calls=asked, seconds=0.5,
+        first_token_at=(number - 1) * 0.6 + 0.2,
         usage=Usage(prompt=100 * number, completion=10, total=100 * number + 10),
     )  # fmt: skip
     return Turn(number=number, reply=reply, results=results, at=at, seconds=0.6, model_seconds=0.5, tool_seconds=0.1)
