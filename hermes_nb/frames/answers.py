@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hermes_nb.frames.plain import PlainRun, PlainTurn
@@ -27,7 +26,7 @@ class Answered:
 
 def answered(run: PlainRun) -> list[Answered]:
     """Every call of the run, by turn and place."""
-    turns = [list(_of_turn(turn)) for turn in run.turns]
+    turns = [_of_turn(turn) for turn in run.turns]
     for place, calls in enumerate(turns):
         if calls:
             after = place + 1
@@ -39,15 +38,16 @@ def answered(run: PlainRun) -> list[Answered]:
     return every
 
 
-def _of_turn(turn: Turn | PlainTurn) -> Iterator[Answered]:
+def _of_turn(turn: Turn | PlainTurn) -> list[Answered]:
     results = {one.call.index: one for one in turn.results}
-    calls = {} if turn.reply is None else {one.index: one for one in turn.reply.calls}
-    order = calls if results.keys() <= calls.keys() else {*calls, *results}
-    for index in sorted(order):
+    calls = {one.index: one for one in turn.reply.calls} if turn.reply else {}
+    told = []
+    for index in sorted(calls if results.keys() <= calls.keys() else {*calls, *results}):
         result = results.get(index)
         call = calls[index] if index in calls else results[index].call
         error = None if result is None else result.error
-        yield Answered(turn.number, index, call, canonical(call.arguments), result, error)
+        told.append(Answered(turn.number, index, call, canonical(call.arguments), result, error))
+    return told
 
 
 def _look_ahead(calls: list[Answered], reply: Reply | None, then: list[Answered]) -> None:
@@ -59,10 +59,10 @@ def _look_ahead(calls: list[Answered], reply: Reply | None, then: list[Answered]
         name = one.call.name
         if not made:
             one.next_action = "answered"
-        elif (name, _wanted(one)) in made:
-            one.next_action = "retried_same"
+        elif name not in names:
+            one.next_action = "changed_tool"
         else:
-            one.next_action = "changed_arguments" if name in names else "changed_tool"
+            one.next_action = "retried_same" if (name, _wanted(one)) in made else "changed_arguments"
 
 
 def _wanted(one: Answered) -> str:

@@ -39,16 +39,17 @@ def runs_of(path: Path, bounds: Bounds, shapes: Shapes) -> Iterator[tuple[int, P
         OSError: it cannot be read.
     """
     written = locks.is_taken(path)
-    reader, number = _Reader(shapes), 0
+    reader = _Reader(shapes)
     for block in _blocks(path, bounds):
-        if number == 0:
+        if len(block) > bounds.line and max(map(len, block.split(b"\n"))) >= bounds.line:
+            raise Odd
+        if reader.number == 0:
             first, _, block = block.partition(b"\n")
             reader.open(first)
-            number = 1
-        number += block.count(b"\n")
-        if number > bounds.lines or (len(block) > bounds.line and max(map(len, block.split(b"\n"))) >= bounds.line):
-            raise Odd
+            reader.number = 1
         reader.take(block)
+        if reader.number > bounds.lines:
+            raise Odd
         yield from reader.over
         reader.over.clear()
     reader.leave("running" if written or locks.is_taken(path) else "crashed")
@@ -83,11 +84,13 @@ def _check_encoding(block: bytes) -> None:
 
 
 class _Reader:
-    """Takes lines in; `over` are the runs that have ended, each with its number by their starts."""
+    """Takes lines in, `number` of them so far; `over` are the runs that have ended, each with its number by their
+    starts."""
 
     def __init__(self, shapes: Shapes) -> None:
         self.over: list[tuple[int, PlainRun]] = []
         self._open: dict[str, _OpenRun] = {}
+        self.number = 0
         self._starts = count()
         self._shapes = shapes
         self._begins = shapes.kinds["RunStarted"]
@@ -103,15 +106,17 @@ class _Reader:
 
     def take(self, block: bytes) -> None:
         """The next lines."""
+        runs, begins, steps = self._open, self._begins, self._steps
         for event in self._all_at_once(block) or self._one_by_one(block):
-            if type(event) is self._begins:
+            kind = type(event)
+            if kind is begins:
                 self._begin(event)
-            run = self._open.get(event.run_id)
+            run = runs.get(event.run_id)
             if run is None or event.seq != run.next:
                 raise Odd
             run.next += 1
             run.at = event.at
-            step = self._steps.get(type(event))
+            step = steps.get(kind)
             if step is not None:
                 step(run, event)
                 if run.over:
@@ -132,11 +137,15 @@ class _Reader:
             events = self._shapes.decode_lines(block)
         except UNREADABLE:
             return None
-        return events if len(events) == len(ends) else None
+        if len(events) != len(ends):
+            return None
+        self.number += len(ends)
+        return events
 
     def _one_by_one(self, block: bytes) -> Iterator[Any]:
         """The same, with the lines in it that only the standard library reads, or that a later writer began with."""
         for line in block.split(b"\n")[:-1]:
+            self.number += 1
             try:
                 yield self._shapes.decode(line)
             except UNREADABLE:
