@@ -1,0 +1,224 @@
+"""ManagedServer: a chat server made of one that is asked for tokens.
+
+The conversation becomes text by a chat template, the text token ids, and what the model writes is read by a tool-call
+parser: all of it here, in sight, and kept. Every token of a conversation is there in the end, with a mask that says
+which ones the model wrote and the log-probability of each: what training needs.
+
+Tokens that a model wrote are never made anew from text. A request that goes on from an earlier one begins with the very
+tokens of that, so all of a conversation is one sequence; where a template makes that impossible, a warning says why.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from hermes_nb.clocks import random_ids
+from hermes_nb.exceptions import ConfigurationError
+from hermes_nb.messages import Message, text_of
+from hermes_nb.parsers import get_parser
+from hermes_nb.records import Reply
+from hermes_nb.servers import base
+from hermes_nb.servers.managed.engines import Atropos, Completions, Engine, SGLang, engine_of
+from hermes_nb.servers.managed.sequences import EMPTY, Generated, Held, SequenceNode
+from hermes_nb.servers.managed.template import Template
+from hermes_nb.servers.managed.vocabulary import Vocabulary
+
+__all__ = ["Atropos", "Completions", "Engine", "Generated", "ManagedServer", "SGLang", "SequenceNode"]
+
+log = logging.getLogger("hermes_nb")
+
+LEFT_OUT = ("model", "tool_choice", "stream", "stream_options", "parallel_tool_calls", "extra_body", "n")
+"""The fields of a chat request that mean nothing to an engine; those in `extra_body` do."""
+
+
+class ManagedServer:
+    """A chat server over an engine that gives tokens.
+
+    Args:
+        engine: an `OpenAIServer` (its /v1/completions is asked, as vLLM has it), `SGLang(server)`, an object with
+            Atropos's `tokens_and_logprobs_completion`, or anything with `async generate(ids, text=..., **sampling)`.
+        tokenizer: as `Vocabulary`'s: a path, or an object of `tokenizers` or `transformers`.
+        parser: what reads tool calls out of text: a name (`hermes_nb.parsers.names()`), or a parser.
+        template: the chat template, as Jinja; by default the tokenizer's own, or else the one of the Hermes models.
+        track_tree: keep every sequence by its text, prefixes too, as Atropos's tree mode does.
+
+    `get_state()` gives the sequences, and a run's result has them as `managed_state`.
+
+    Raises:
+        ConfigurationError: the engine, the tokenizer, the parser or the template is none.
+        MissingDependency: a template or a tokenizer's file needs the shelf `tokens`.
+    """
+
+    def __init__(
+        self,
+        engine: Any,
+        tokenizer: Any,
+        parser: Any = "hermes",
+        template: str | None = None,
+        track_tree: bool = False,
+    ) -> None:
+        found = engine_of(engine)
+        if found is None:
+            raise ConfigurationError(
+                "a ManagedServer needs an engine that tells its tokens: an OpenAIServer, SGLang(server), an object with "
+                f"tokens_and_logprobs_completion(), or one with generate(); got {engine!r}"
+            )
+        self.server = engine
+        self.engine = found
+        self.vocabulary = Vocabulary(tokenizer)
+        self.parser = parser
+        self.template = Template(template or self.vocabulary.template, self.vocabulary.names)
+        self.track_tree = track_tree
+        self.model = base.describe(engine)["model"]
+        get_parser(parser) if isinstance(parser, str) else None
+        self._held: list[Held] = []
+        self._tree: dict[str, SequenceNode] = {}
+
+    async def chat_completion(
+        self,
+        *,
+        messages: Sequence[Message],
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        n: int = 1,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Answer a chat request; `n` answers are asked for one after the other, each a sequence of its own.
+
+        The body is a chat completion's. Beside it, each choice has `source_text`, what the model wrote, and `token_ids`
+        and `logprobs` of it; the body has `prompt_token_ids`.
+
+        Raises:
+            ServerError: the engine did not answer, or without tokens.
+            ConfigurationError: the template refuses the conversation.
+        """
+        given = {"temperature": temperature, "max_tokens": max_tokens, **more, **(extra_body or {})}
+        sampling = {name: value for name, value in given.items() if value is not None and name not in LEFT_OUT}
+        offered = tuple(tools or ())
+        before, verbatim, text = self._begin(messages, offered)
+        node = EMPTY if before is None else before.node
+        prompt = [*node.tokens, *self.vocabulary.encode(text[len(node.full_text) :])]
+        choices, grown = [], []
+        for index in range(n):
+            written = await self.engine.generate(prompt, text=text, **sampling)
+            said = self.vocabulary.said(written.tokens)
+            new = node.grown(prompt, written, text + self.vocabulary.decode(written.tokens))
+            message, problems = self._read(said, offered)
+            own = {"role": "assistant", "content": said}
+            grown.append(Held(node=new, tools=offered, messages=(*messages, message), verbatim=(*verbatim, own)))
+            choices.append(_choice(index, message, written, said, problems))
+        self._keep(before, grown)
+        return self._body(choices, prompt)
+
+    async def completion(self, *, prompt: str, n: int = 1, **sampling: Any) -> dict[str, Any]:
+        """Go on with a text; one that begins with a sequence's text goes on with that sequence's tokens.
+
+        Raises:
+            ServerError: the engine did not answer, or without tokens.
+        """
+        begun = [held for held in self._held if prompt.startswith(held.node.full_text)]
+        before = max(begun, key=lambda held: len(held.node.full_text), default=None)
+        node = EMPTY if before is None else before.node
+        ids = [*node.tokens, *self.vocabulary.encode(prompt[len(node.full_text) :])]
+        asked = {name: value for name, value in sampling.items() if value is not None and name not in LEFT_OUT}
+        choices, grown = [], []
+        for index in range(n):
+            written = await self.engine.generate(ids, text=prompt, **asked)
+            new = node.grown(ids, written, prompt + self.vocabulary.decode(written.tokens))
+            grown.append(Held(node=new, tools=()))
+            told = {"text": self.vocabulary.said(written.tokens), "token_ids": list(written.tokens)}
+            choices.append({"index": index, "finish_reason": written.finish_reason, "logprobs": None, **told})
+        self._keep(before, grown)
+        return {**self._body(choices, ids), "object": "text_completion"}
+
+    def get_state(self) -> dict[str, Any]:
+        """The sequences so far: `{"nodes": [SequenceNode]}`; of a tree, `{"sequences": {text: SequenceNode}, "tree":
+        the same}`. What is returned is a copy, and stays as it is."""
+        if self.track_tree:
+            tree = copy.deepcopy(self._tree)
+            return {"sequences": tree, "tree": tree}
+        return {"nodes": [copy.deepcopy(held.node) for held in self._held]}
+
+    def reset(self) -> None:
+        """Forget every sequence."""
+        self._held = []
+        self._tree = {}
+
+    async def ask(self, messages: str | Sequence[Message], tools: Any = None, **request: Any) -> Reply:
+        """Ask once, outside any run: text or messages in, a Reply out; as `OpenAIServer.ask`.
+
+        Raises:
+            ServerError: the engine did not answer, or without tokens.
+            ConfigurationError: the request cannot be made.
+        """
+        return await base.ask_by_hand(self, messages, tools, request)
+
+    def __repr__(self) -> str:
+        return f"ManagedServer({self.engine!r} · {self.parser if isinstance(self.parser, str) else 'parser'})"
+
+    def _begin(
+        self, messages: Sequence[Message], tools: tuple[Any, ...]
+    ) -> tuple[Held | None, tuple[Message, ...], str]:
+        """What the request goes on from, its messages with the model's own words, and its prompt as text."""
+        flat = [{**message, "content": text_of(message.get("content"))} for message in messages]
+        for held in sorted(self._held, key=lambda one: len(one.messages), reverse=True):
+            if held.messages and held.begins(flat, tools):
+                verbatim = (*held.verbatim, *flat[len(held.messages) :])
+                text = self.template.render(verbatim, tools, ask=True)
+                if text.startswith(held.node.full_text):
+                    return held, verbatim, text
+                self._warn_of(_rewritten(held.node.full_text, text))
+                break
+        else:
+            self._warn_of(_changed(self._held, flat, tools))
+        return None, tuple(flat), self.template.render(flat, tools, ask=True)
+
+    def _warn_of(self, cause: str | None) -> None:
+        if cause:
+            warnings.warn(
+                f"a request could not go on from the tokens of the one before: {cause}. It begins a sequence of its "
+                "own, in which what the model wrote earlier is masked",
+                stacklevel=2,
+            )
+
+    def _read(self, said: str, tools: tuple[Any, ...]) -> tuple[Message, tuple[str, ...]]:
+        """The message in what the model wrote."""
+        parser = get_parser(self.parser) if isinstance(self.parser, str) else self.parser
+        parsed = parser.parse(said, list(tools) or None)
+        message: Message = {"role": "assistant", "content": parsed.content or ""}
+        if parsed.reasoning:
+            message["reasoning_content"] = parsed.reasoning
+        if parsed.calls:
+            message["tool_calls"] = [_entry(call) for call in parsed.calls]
+        return message, tuple(str(problem) for problem in parsed.problems)
+
+    def _keep(self, before: Held | None, grown: Sequence[Held]) -> None:
+        if self.track_tree:
+            self._tree |= {held.node.full_text: held.node for held in grown}
+        else:
+            self._held = [held for held in self._held if held is not before]
+        self._held += grown
+
+    def _body(self, choices: Sequence[dict[str, Any]], prompt: Sequence[int]) -> dict[str, Any]:
+        written = sum(len(choice["token_ids"]) for choice in choices)
+        usage = {
+            "prompt_tokens": len(prompt), "completion_tokens": written, "total_tokens": len(prompt) + written,
+        }  # fmt: skip
+        return {
+            "id": random_ids("chatcmpl"),
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": self.model,
+            "choices": list(choices),
+            "usage": usage,
+            "prompt_token_ids": list(prompt),
+        }
