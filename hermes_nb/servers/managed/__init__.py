@@ -15,8 +15,6 @@ import logging
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from hermes_nb.clocks import random_ids
@@ -26,13 +24,16 @@ from hermes_nb.parsers import get_parser
 from hermes_nb.records import Reply
 from hermes_nb.servers import base
 from hermes_nb.servers.managed.engines import Atropos, Completions, Engine, SGLang, engine_of
-from hermes_nb.servers.managed.sequences import EMPTY, Generated, Held, SequenceNode
+from hermes_nb.servers.managed.sequences import EMPTY, Generated, Held, SequenceNode, why_not
 from hermes_nb.servers.managed.template import Template
 from hermes_nb.servers.managed.vocabulary import Vocabulary
 
 __all__ = ["Atropos", "Completions", "Engine", "Generated", "ManagedServer", "SGLang", "SequenceNode"]
 
 log = logging.getLogger("hermes_nb")
+
+EXCERPT = 40
+"""Characters that are shown of two texts which differ."""
 
 LEFT_OUT = ("model", "tool_choice", "stream", "stream_options", "parallel_tool_calls", "extra_body", "n")
 """The fields of a chat request that mean nothing to an engine; those in `extra_body` do."""
@@ -67,8 +68,8 @@ class ManagedServer:
         found = engine_of(engine)
         if found is None:
             raise ConfigurationError(
-                "a ManagedServer needs an engine that tells its tokens: an OpenAIServer, SGLang(server), an object with "
-                f"tokens_and_logprobs_completion(), or one with generate(); got {engine!r}"
+                "a ManagedServer needs an engine that tells its tokens: an OpenAIServer, SGLang(server), an object "
+                f"with tokens_and_logprobs_completion(), or one with generate(); got {engine!r}"
             )
         self.server = engine
         self.engine = found
@@ -169,7 +170,7 @@ class ManagedServer:
         self, messages: Sequence[Message], tools: tuple[Any, ...]
     ) -> tuple[Held | None, tuple[Message, ...], str]:
         """What the request goes on from, its messages with the model's own words, and its prompt as text."""
-        flat = [{**message, "content": text_of(message.get("content"))} for message in messages]
+        flat = tuple({**message, "content": text_of(message.get("content"))} for message in messages)
         for held in sorted(self._held, key=lambda one: len(one.messages), reverse=True):
             if held.messages and held.begins(flat, tools):
                 verbatim = (*held.verbatim, *flat[len(held.messages) :])
@@ -179,8 +180,8 @@ class ManagedServer:
                 self._warn_of(_rewritten(held.node.full_text, text))
                 break
         else:
-            self._warn_of(_changed(self._held, flat, tools))
-        return None, tuple(flat), self.template.render(flat, tools, ask=True)
+            self._warn_of(why_not(self._held, flat, tools))
+        return None, flat, self.template.render(flat, tools, ask=True)
 
     def _warn_of(self, cause: str | None) -> None:
         if cause:
@@ -222,3 +223,32 @@ class ManagedServer:
             "usage": usage,
             "prompt_token_ids": list(prompt),
         }
+
+
+def _rewritten(own: str, text: str) -> str:
+    """How a template told differently what was there."""
+    place = next((at for at, (one, other) in enumerate(zip(own, text, strict=False)) if one != other), len(text))
+    return (
+        f"the chat template rewrites what came before, from character {place} on: {own[place : place + EXCERPT]!r} "
+        f"became {text[place : place + EXCERPT]!r}"
+    )
+
+
+def _choice(index: int, message: Message, written: Generated, said: str, problems: tuple[str, ...]) -> dict[str, Any]:
+    word = "tool_calls" if message.get("tool_calls") and written.finish_reason == "stop" else written.finish_reason
+    pairs = [{"token": None, "logprob": one} for one in written.logprobs]
+    return {
+        "index": index,
+        "message": message,
+        "finish_reason": word,
+        "logprobs": {"content": pairs},
+        "source_text": said,
+        "token_ids": list(written.tokens),
+        "problems": list(problems),
+    }
+
+
+def _entry(call: Any) -> dict[str, Any]:
+    return {
+        "id": random_ids("call"), "type": "function", "function": {"name": call.name, "arguments": call.arguments},
+    }  # fmt: skip

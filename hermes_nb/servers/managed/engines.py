@@ -147,6 +147,4 @@ def _generated(engine: Any, ids: Any, logprobs: Any, finish_reason: Any) -> Gene
 
 def _no_tokens(engine: Any, told: str) -> RunError:
     hint = "this server does not tell its tokens: vLLM's /v1/completions and SGLang's /generate do"
-    return failures.clean(
-        RunError(type="NoTokens", message=f"{engine!r}: {told}", hint=hint), base.place_of(engine)
-    )
+    return failures.clean(RunError(type="NoTokens", message=f"{engine!r}: {told}", hint=hint), base.place_of(engine))

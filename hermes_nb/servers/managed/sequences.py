@@ -92,6 +92,17 @@ class Held:
         return next((at + 1 for at, one in enumerate(self.messages) if one["role"] == "assistant"), len(self.messages))
 
 
+def why_not(held: Sequence[Held], messages: Sequence[Message], tools: Sequence[Any]) -> str | None:
+    """Why a request goes on from none of these; None where it does not look as if it should."""
+    near = max(held, key=lambda one: one.shared(messages), default=None)
+    if near is None or not near.messages or (shared := near.shared(messages)) < near.answered:
+        return None
+    if shared < len(near.messages):
+        place = min(shared, len(messages) - 1)
+        return f"message {place} ({messages[place].get('role')}) is not what it was"
+    return "the tools are not what they were" if list(near.tools) != list(tools) else None
+
+
 def same(own: Message, other: Message) -> bool:
     """Whether two messages say the same to a model: reasoning and ids may be told or left out."""
     return _told(own) == _told(other)

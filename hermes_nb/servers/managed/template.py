@@ -23,7 +23,8 @@ HERMES = """\
     {%- if messages[0].role == 'system' %}
         {{- messages[0].content + '\\n\\n' }}
     {%- endif %}
-    {{- 'You are a function calling AI model. You are provided with function signatures within <tools></tools> XML tags. ' }}
+    {{- 'You are a function calling AI model. You are provided with function signatures within ' }}
+    {{- '<tools></tools> XML tags. ' }}
     {{- 'You may call one or more functions to assist with the user query. ' }}
     {{- 'Here are the available tools:\\n<tools>\\n' }}
     {%- for tool in tools %}
@@ -89,7 +90,7 @@ class Template:
         import jinja2
 
         try:
-            return self._template.render(
+            text: str = self._template.render(
                 messages=[_readable(message) for message in messages],
                 tools=list(tools) or None,
                 add_generation_prompt=ask,
@@ -99,6 +100,7 @@ class Template:
             raise ConfigurationError(
                 f"the chat template cannot render this conversation: {type(error).__name__}: {error}"
             ) from error
+        return text
 
     def __repr__(self) -> str:
         return "Template()"
@@ -109,7 +111,7 @@ def _environment() -> Any:
     from jinja2.ext import Extension
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    class Generation(Extension):  # type: ignore[misc]
+    class Generation(Extension):
         """`{% generation %}` marks what a model wrote; the text is the same without."""
 
         tags = {"generation"}  # noqa: RUF012 - as the base class has it

@@ -206,14 +206,26 @@ class OpenAIServer:
             return bool(body.pop("stream_options"))
         return False
 
-    async def _post(self, body: dict[str, Any]) -> Completion:
+    async def post(self, path: str, body: Mapping[str, Any]) -> Completion:
+        """Send a request of another kind to the same server, `/completions` say, with the model's name in its body;
+        what comes back, as it came.
+
+        Raises:
+            ServerError: the server did not answer with a JSON object, or with one that holds an error.
+            ConfigurationError: the request cannot be sent.
+        """
+        async with self._place() as place:
+            answer = await self._post({"model": self.model, **body}, path)
+            place.repeats = answer.retries
+        answer.waited = place.waited
+        return answer
+
+    async def _post(self, body: dict[str, Any], path: str = "/chat/completions") -> Completion:
         import openai
 
         client = await self._account.client()
         try:
-            response = await client.post(
-                "/chat/completions", cast_to=connection.http().Response, **connection.payload(client, body)
-            )
+            response = await client.post(path, cast_to=connection.http().Response, **connection.payload(client, body))
         except openai.OpenAIError as error:
             raise ServerError(failures.named(error, base.place_of(self))) from error
         return base.completion(
