@@ -19,6 +19,9 @@ from benchmarks.experiments import EXPERIMENTS, ROOT, Round
 from benchmarks.stub import stub_server
 
 SOAK = "soak"
+ON_REQUEST = ("frames-long",)
+"""What takes minutes and is measured only when it is named."""
+
 SHARED = tuple(dict.fromkeys(row.experiment for row in table.SHARED_ROWS))
 
 
@@ -31,7 +34,7 @@ def main(arguments: list[str]) -> int:
         shared = dict.fromkeys([name for name in SHARED if name in asked.names] or SHARED, systems)
         return _tabled(shared, partial(table.side_by_side, systems=systems), asked)
     asked = _read("python -m benchmarks", arguments, [*EXPERIMENTS, SOAK], rounds=3)
-    wanted = asked.names or [*EXPERIMENTS, SOAK]
+    wanted = asked.names or [*(name for name in EXPERIMENTS if name not in ON_REQUEST), SOAK]
     plan = {name: EXPERIMENTS[name].systems for name in wanted if name != SOAK}
     failed = _tabled(plan, table.goals, asked) if plan else 0
     return (_soaked(asked) if SOAK in wanted else 0) or failed

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,6 +65,22 @@ def calls(_url: str, systems: Sequence[str]) -> Round:
     return {system: costs if "failed" in costs else costs[system] for system in systems}
 
 
+def tables(messages: int) -> Callable[[str, Sequence[str]], Round]:
+    """The round in which each system makes tables of the same journals, which hold so many messages."""
+
+    def measure(_url: str, systems: Sequence[str]) -> Round:
+        with tempfile.TemporaryDirectory() as folder:
+            made = [sys.executable, "-m", "benchmarks.frames.made", f"{folder}/runs", str(messages)]
+            subprocess.run(made, cwd=ROOT, env=_environment(), check=True, timeout=PATIENCE_SECONDS)
+            commands = {
+                system: [sys.executable, "-m", "benchmarks.frames.worker", system] for system in ("bare", "ours")
+            }
+            commands["inspect_ai"] = [str(peers.python_of("inspect_ai")), "-m", "benchmarks.frames.inspected"]
+            return {system: _told_by([*commands[system], f"{folder}/runs"]) for system in systems if system in commands}
+
+    return measure
+
+
 EXPERIMENTS = {
     "short": Experiment(play(SHORT), ("bare", "floor", "ours", "ours, journal")),
     "wide": Experiment(play(WIDE), ("bare", "floor", "ours", "ours, journal")),
@@ -73,6 +90,8 @@ EXPERIMENTS = {
     "stream": Experiment(play(STREAM), ("bare", "floor", "ours")),
     "import": Experiment(imports, ("bare", "ours")),
     "calls": Experiment(calls, ("bare", "ours")),
+    "frames": Experiment(tables(100_000), ("bare", "ours")),
+    "frames-long": Experiment(tables(1_000_000), ("bare", "ours")),
 }
 
 

@@ -26,7 +26,7 @@ PEERS = {
     "openai-agents": ("openai-agents",),
     "pydantic-ai": ("pydantic-ai-slim[openai]",),
     "smolagents": ("smolagents[openai]",),
-    "inspect_ai": ("inspect_ai", "openai"),
+    "inspect_ai": ("inspect_ai", "openai", "pandas", "pyarrow"),
     "langgraph": ("langgraph", "langchain", "langchain-openai"),
 }
 """What is installed for each; the first names the library itself."""

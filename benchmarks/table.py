@@ -97,10 +97,15 @@ ROWS = [
         "ratio", 0.40),
     Row("import", "import, of `import openai`", lambda cost: cost["cpu"], "ratio", 0.15),
     Row("calls", "a call on a thread, above a bare hop", lambda cost: cost["thread"], "above", 100, unit=" µs"),
+    Row("frames", "journals of 100,000 messages as two tables: wall", lambda cost: cost["wall"], "ratio", 1.5),
+    Row("frames", "... peak memory over the tables' own", lambda cost: cost["over_deep"], "itself", 2),
+    Row("frames-long", "journals of 1,000,000 messages: wall", lambda cost: cost["wall"], "ratio", 1.5),
+    Row("frames-long", "... peak memory over the tables' own", lambda cost: cost["over_deep"], "itself", 2),
     Row("calls", "an async call, above a bare await", lambda cost: cost["async"], "above", 30, unit=" µs"),
 ]  # fmt: skip
 
-SHARED_ROWS = [row for row in ROWS if row.experiment in ("short", "wide", "many", "blocking") and not row.columns]
+SHARED = ("short", "wide", "many", "blocking", "frames")
+SHARED_ROWS = [row for row in ROWS if row.experiment in SHARED and not row.columns and "own" not in row.work]
 """The rows that peers are measured in."""
 
 

@@ -31,21 +31,30 @@ __all__ = [
     "allow_nested_loops",
     "default_server",
     "events",
+    "formats",
+    "frames",
     "journal",
+    "parsers",
+    "plots",
+    "read",
     "repair",
     "schema",
+    "scored",
+    "stats",
     "tool",
     "views",
 ]
 
 if TYPE_CHECKING:
-    from hermes_nb import events, journal, views
+    from hermes_nb import events, formats, frames, journal, parsers, plots, stats, views
     from hermes_nb.exceptions import HermesError
+    from hermes_nb.formats import read
     from hermes_nb.limits import Limits
     from hermes_nb.live import LiveRun
     from hermes_nb.loop import HermesAgentLoop
     from hermes_nb.records import AgentResult, ToolError
     from hermes_nb.repairs import repair
+    from hermes_nb.scores import scored
     from hermes_nb.servers.cassette import Cassette
     from hermes_nb.servers.openai import OpenAIServer, default_server
     from hermes_nb.servers.scripted import ScriptedServer
@@ -71,14 +80,16 @@ else:
         "Toolbox": "tools.toolbox",
         "allow_nested_loops": "sync",
         "default_server": "servers.openai",
+        "read": "formats",
         "repair": "repairs",
         "schema": "tools.schema",
+        "scored": "scores",
         "tool": "tools.functions",
     }
     _SHELVES = {
         **dict.fromkeys(("aiohttp", "httpx_aiohttp"), "fast"),
         **dict.fromkeys(("jinja2", "tokenizers"), "tokens"),
-        **dict.fromkeys(("matplotlib", "pandas", "pyarrow", "scipy"), "tables"),
+        **dict.fromkeys(("matplotlib", "numpy", "pandas", "pyarrow", "scipy"), "tables"),
     }
 
     def __getattr__(name):

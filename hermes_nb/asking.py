@@ -35,11 +35,14 @@ class How:
     journal: str | os.PathLike[str] | EllipsisType | None = ...
     cassette: Cassette | EllipsisType | None = ...
 
-    @property
-    def origin(self) -> Origin | None:
-        """The run it goes on from, if it does."""
+    def origin(self, history: list[Message]) -> Origin | None:
+        """The run it goes on from, if it does; `history` is the conversation that it begins with."""
         after = self.after
-        return None if after is None else Origin(kind="follow_up", run_id=after.run_id, turn=after.turns_used)
+        if after is None:
+            return None
+        led_in = history[:1] != after.messages[:1]
+        kept = len(after.messages) + led_in
+        return Origin(kind="follow_up", run_id=after.run_id, turn=after.turns_used, messages=kept)
 
 
 def conversation_of(input: str | list[Message], how: How, system: str | None) -> list[Message]:
@@ -78,6 +81,7 @@ def left_of(run: AgentResult, input: str | list[Message] | None) -> tuple[list[M
         raise ConfigurationError("this run still goes on: stop it first, and then resume its result")
     mended = repair(run.messages)
     history = conversation([*mended.messages, *([] if input is None else conversation(input))])
+    kept = len(mended.messages)
     if history[-1].get("role") == "assistant":
         raise ConfigurationError("this run ended with an answer, so there is nothing to resume: say what comes next")
     if b"[redacted:" in codec.dumps(history, default=repr):
@@ -87,4 +91,4 @@ def left_of(run: AgentResult, input: str | list[Message] | None) -> tuple[list[M
             stacklevel=4,
         )
     edit = "; ".join(mended.report) or None
-    return history, Origin(kind="resume", run_id=run.run_id, turn=run.turns_used, edit=edit)
+    return history, Origin(kind="resume", run_id=run.run_id, turn=run.turns_used, edit=edit, messages=kept)

@@ -6,10 +6,12 @@
     │   └── WrongLoopError        a client that belongs to another event loop
     ├── MissingDependency       a feature whose shelf is not installed               (an ImportError too)
     ├── JournalError            a file that is no journal, newer, damaged, or taken  (a ValueError too)
+    ├── FormatError             a transcript nobody here can read, damaged, or over the bounds   (a ValueError too)
     ├── ServerError             a server's failure, named; the loop turns it into a result
     └── RunFailed               what `raise_for_error()` raises
 
     JournalWarning              something in a journal was passed over               (a UserWarning)
+    FormatWarning               something in a transcript was passed over            (a UserWarning)
 
 What a model or a tool gets wrong is data (`ToolError`), and every way a run can end is a value
 (`stop_reason`). Only our own misuse, and the user's, is raised.
@@ -54,6 +56,15 @@ class JournalError(HermesError, ValueError):
 
 class JournalWarning(UserWarning):
     """A journal was read, but for something in it that is named: a line whose writing was cut short, say."""
+
+
+class FormatError(HermesError, ValueError):
+    """A transcript is in none of the formats that are known, is damaged (the text says where), or is over the bounds of
+    what is read."""
+
+
+class FormatWarning(UserWarning):
+    """A transcript was read, but for something in it that is named: a line whose writing was cut short, say."""
 
 
 class ServerError(HermesError):

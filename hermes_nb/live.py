@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from hermes_nb import sync
+from hermes_nb.display import Displayed
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.messages import Message, conversation
 from hermes_nb.records import AgentResult, StopReason
@@ -60,7 +61,7 @@ class Steering:
             return tuple(self._messages)
 
 
-class LiveRun:
+class LiveRun(Displayed):
     """A run that was started, and goes on by itself; `await run` gives its result.
 
     Everything here may be used from any thread and any event loop: a widget's callback, say. Interrupting the one who

@@ -222,7 +222,7 @@ class HermesAgentLoop:
         task_id, run_id = self.task_id or ids("task"), ids("run")
         opening = {
             "started_at": self.clock.utc().isoformat(), "task_id": task_id, "task": how.task, "attempt": how.attempt,
-            "origin": origin or how.origin, "messages": tuple(history), "meta": how.meta or {},
+            "origin": origin or how.origin(history), "messages": tuple(history), "meta": how.meta or {},
             **self._conditions(how.stream, (tape and tape.describe()) or base.describe(server)),
         }  # fmt: skip
         run = Run(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hermes_nb import codec
+from hermes_nb.display import Displayed
 from hermes_nb.exceptions import RunFailed
 from hermes_nb.messages import Message, text_of
 
@@ -31,7 +32,7 @@ MEMORY = {"memory_only": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(Displayed):
     """One call as the model wrote it.
 
     `arguments` is the text as received; `parsed` is its JSON value and `problem` says why there is none. `id` is
@@ -83,7 +84,7 @@ class ToolError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolResult:
+class ToolResult(Displayed):
     """The answer to one call. `content` is exactly what the model gets; `value` is what the tool returned.
 
     `queued` is the wait before the tool began at `started`; `size` is the content's before it was cut (None: it was
@@ -190,17 +191,22 @@ class RunError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The run this one grew from, and where: after its end (follow_up, resume) or at a turn or call (fork)."""
+    """The run this one grew from, and where: after its end (follow_up, resume) or at a turn or call (fork).
+
+    `messages` is how many of the messages this run begins with are that one's, a system message put before them
+    included (None: nobody kept count).
+    """
 
     kind: Literal["resume", "fork", "follow_up", "import"]
     run_id: str | None = None
     turn: int | None = None
     call_index: int | None = None
     edit: str | None = None
+    messages: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(Displayed):
     """One model call and the answers to its tool calls, in call order. `reply` is None when the server failed.
 
     `request` holds what changed in the request since the turn before, besides the messages.
@@ -239,7 +245,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
-class AgentResult:
+class AgentResult(Displayed):
     """A whole run, ended or not: the conversation, the turns, and how it ended.
 
     `abandoned` names the tools that could not be stopped. `journal_error` says why the journal could not be written to
@@ -336,8 +342,3 @@ class AgentResult:
         from hermes_nb import views
 
         return views.text(self)
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        from hermes_nb import views
-
-        return {"text/plain": views.text(self), "text/html": views.html(self)}

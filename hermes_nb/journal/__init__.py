@@ -17,8 +17,8 @@ adds fields and kinds of events: readers keep what they do not know, and pass it
 from __future__ import annotations
 
 from hermes_nb.journal.lines import FORMAT
-from hermes_nb.journal.loading import load, one, runs
+from hermes_nb.journal.loading import every, load, one, runs
 from hermes_nb.journal.reading import Bounds, read_events
 from hermes_nb.journal.writing import Journal, journal_path
 
-__all__ = ["FORMAT", "Bounds", "Journal", "journal_path", "load", "one", "read_events", "runs"]
+__all__ = ["FORMAT", "Bounds", "Journal", "every", "journal_path", "load", "one", "read_events", "runs"]

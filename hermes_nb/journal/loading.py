@@ -46,7 +46,7 @@ def load(
             the only one. See `runs` for what can be had of damaged files.
         OSError: a file cannot be read, or none matches the pattern.
     """
-    files = _files(path)
+    files = files_of(path)
     if run is None and files != [Path(path)]:
         return _all(files, bounds or Bounds())
     return one(path, run, bounds=bounds)
@@ -58,7 +58,7 @@ def one(path: PathLike, run: str | int | None = None, *, bounds: Bounds | None =
     Raises:
         JournalError, OSError: as `load` does.
     """
-    files, bounds = _files(path), bounds or Bounds()
+    files, bounds = files_of(path), bounds or Bounds()
     found = _of_id(files, run, bounds) if isinstance(run, str) else _all(files, bounds)
     if isinstance(run, int):
         if not -len(found) <= run < len(found):
@@ -73,6 +73,15 @@ def one(path: PathLike, run: str | int | None = None, *, bounds: Bounds | None =
     return found[0]
 
 
+def every(path: PathLike, *, bounds: Bounds | None = None) -> list[AgentResult]:
+    """All runs of a file, folder or pattern, by file and start, however many there are.
+
+    Raises:
+        JournalError, OSError: as `load` does.
+    """
+    return _all(files_of(path), bounds or Bounds())
+
+
 def runs(path: PathLike, *, bounds: Bounds | None = None) -> Iterator[AgentResult]:
     """Every run that is whole as far as it goes, file by file, as they end; memory is taken by those under way alone.
 
@@ -82,8 +91,8 @@ def runs(path: PathLike, *, bounds: Bounds | None = None) -> Iterator[AgentResul
     Raises:
         OSError: a file cannot be read, or none matches the pattern.
     """
-    for file in _files(path):
-        for found in _runs(file, bounds or Bounds()):
+    for file in files_of(path):
+        for found in runs_in(file, bounds or Bounds()):
             if isinstance(found, Damage):
                 _pass_over(found)
             else:
@@ -94,7 +103,7 @@ def _counted(found: list[AgentResult]) -> str:
     return f"{len(found)} {'run' if len(found) == 1 else 'runs'}"
 
 
-def _files(path: PathLike) -> list[Path]:
+def files_of(path: PathLike) -> list[Path]:
     """The files of a folder or pattern in order, or the path itself."""
     place, text = Path(path), os.fspath(path)
     if place.is_dir():
@@ -114,7 +123,7 @@ def _all(files: list[Path], bounds: Bounds) -> list[AgentResult]:
     loaded = []
     for file in files:
         found = []
-        for run in _runs(file, bounds):
+        for run in runs_in(file, bounds):
             if isinstance(run, Damage):
                 raise run.error
             found.append(run)
@@ -126,7 +135,7 @@ def _of_id(files: list[Path], run_id: str, bounds: Bounds) -> list[AgentResult]:
     """The runs of this id. Damage to others does them no harm."""
     loaded = []
     for file in files:
-        for found in _runs(file, bounds, run_id):
+        for found in runs_in(file, bounds, run_id):
             if not isinstance(found, Damage):
                 loaded.append(found.result)
             elif found.run_id == run_id or (found.final and len(files) == 1):
@@ -148,7 +157,7 @@ class Loaded:
     result: AgentResult
 
 
-def _runs(path: Path, bounds: Bounds, run_id: str | None = None) -> Iterator[Loaded | Damage]:
+def runs_in(path: Path, bounds: Bounds, run_id: str | None = None) -> Iterator[Loaded | Damage]:
     """The runs of a file, each when it is over, and what of it cannot be read."""
     written = locks.is_taken(path)
     under_way = _UnderWay()

@@ -1,38 +1,273 @@
-"""What a run looks like: the answer first, then one row per event, in the same words in every form.
+"""What runs look like: the answer first, then one row per event, in the same words in every form.
 
-    views.text(result)     80 columns, for print and for notebooks that keep no HTML
-    views.html(result)     a plain fragment, without script or style to depend on: what a saved notebook keeps
+    views.text(result)             80 columns, for print and for notebooks that keep no HTML
+    views.html(result)             a plain fragment, without script or style to depend on: what a saved notebook keeps
+    views.markdown(result)         for a pull request or a comment
+    views.save_html(result, path)  a page of its own, that works without a network
 
-Both say the same, cut what is long and say so, and show untrusted text as text, without the secrets in it. The rooms
-`plain` and `markup` draw them from `rows`, where everything is decided that they say.
+    views.errors(results)          the tool errors of one or many runs, those that are alike together
+    views.compare(one, other)      two runs beside each other, the first difference first
+    views.runs(results)            many runs as a table
+
+The first four take a run, finished or not; a turn, a call, a call's result; a list of runs; and what the last three
+give, which show themselves. All forms say the same, cut what is long and say so, and show untrusted text as text,
+without the secrets in it. The rooms `plain`, `markup` and `marked` draw them from `rows`, where everything is decided
+that they say.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hermes_nb.display import Displayed
 
 if TYPE_CHECKING:
     from hermes_nb.records import AgentResult
     from hermes_nb.redact import Redactor
+    from hermes_nb.views.rows import Comparison, Errors, Ledger, Lens, Order, Table
 
-__all__ = ["html", "text"]
+    Record: TypeAlias = Ledger | Table | Errors | Comparison
+
+__all__ = ["View", "compare", "errors", "html", "markdown", "runs", "save_html", "text"]
+
+Shown: TypeAlias = "Displayed | Iterable[AgentResult]"
+
+OPENED_RUNS = 20
 
 
-def text(result: AgentResult, width: int = 80, *, turn: int | None = None, redactor: Redactor | None = None) -> str:
-    """The run as lines of at most `width` columns (from 60 on); with `turn`, that turn opened, in full.
+class View(Displayed):
+    """Something to look at that several runs make together: it shows itself, and `views.text`, `html`, `markdown` and
+    `save_html` take it. `record` is what it shows, as data."""
 
-    The default redactor knows keys by their shape. A given one also takes out the secrets it was made with.
+    __slots__ = ("_draw", "_redactor")
+
+    def __init__(self, draw: Callable[[Lens], Table | Errors | Comparison], redactor: Redactor | None = None) -> None:
+        self._draw, self._redactor = draw, redactor
+
+    @property
+    def record(self) -> Table | Errors | Comparison:
+        """What it shows, ready to be drawn."""
+        return self.drawn(None)
+
+    def drawn(self, redactor: Redactor | None, **bounds: int) -> Table | Errors | Comparison:
+        """The record, without the secrets that the redactor knows: the given one, else the view's own."""
+        from hermes_nb.redact import Redactor
+        from hermes_nb.views.rows import Lens
+
+        return self._draw(Lens(redactor or self._redactor or Redactor(), **bounds))
+
+    def __str__(self) -> str:
+        return text(self)
+
+    def __repr__(self) -> str:
+        return f"View({self.record!r})"
+
+
+def text(
+    shown: Shown,
+    width: int = 80,
+    *,
+    turn: int | None = None,
+    turns: Collection[int] | None = None,
+    ascii: bool = False,
+    redactor: Redactor | None = None,
+) -> str:
+    """What is shown as lines of at most `width` columns (from 60 on).
+
+    With `turn`, that turn of a run, opened; with `turns`, the rows of these alone; with `ascii`, nothing but ASCII. The
+    default redactor knows keys by their shape. A given one also takes out the secrets it was made with.
 
     Raises:
         ValueError: the run has no such turn.
+        TypeError: it is nothing of a run.
     """
-    from hermes_nb.views.plain import text as drawn
+    from hermes_nb.views.plain import lines
+    from hermes_nb.views.rows import ledger, run_of
 
-    return drawn(result, width, turn=turn, redactor=redactor)
+    if turn is not None and isinstance(shown, Displayed):
+        drawn: Any = _opened(shown, turn, redactor)
+    elif isinstance(shown, Displayed) and not isinstance(shown, View):
+        opened = () if run_of(shown) is not None else None
+        drawn = ledger(shown, redactor, turns=turns, opened=opened, tracebacks=True)
+    else:
+        drawn = _record(shown, turns, redactor)
+    return lines(drawn, width, ascii=ascii)
 
 
-def html(result: AgentResult, *, redactor: Redactor | None = None) -> str:
-    """The run as an HTML fragment of at most 200 kB: headings, a table and closed details, and no script."""
-    from hermes_nb.views.markup import html as drawn
+def html(
+    shown: Shown,
+    *,
+    details: bool = True,
+    turns: Collection[int] | None = None,
+    redactor: Redactor | None = None,
+) -> str:
+    """What is shown as an HTML fragment of at most 200 kB: lines, a table and closed details, and no script.
 
-    return drawn(result, redactor=redactor)
+    With `turns`, the rows of these alone. Without `details`, nothing can be closed: for exports through a sanitizer
+    that shows such elements as text.
+
+    Raises:
+        ValueError: the run has no such turn.
+        TypeError: it is nothing of a run.
+    """
+    from hermes_nb.views.markup import fragment
+
+    return fragment(_record(shown, turns, redactor), details=details)
+
+
+def markdown(
+    shown: Shown,
+    *,
+    details: bool = True,
+    turns: Collection[int] | None = None,
+    redactor: Redactor | None = None,
+) -> str:
+    """What is shown as Markdown of at most 60,000 characters, which GitHub takes as a comment; otherwise as `html`.
+
+    Raises:
+        ValueError: the run has no such turn.
+        TypeError: it is nothing of a run.
+    """
+    from hermes_nb.views.marked import markdown as drawn
+
+    return drawn(_record(shown, turns, redactor), details=details)
+
+
+def save_html(
+    shown: Shown,
+    path: str | Path,
+    *,
+    turns: Collection[int] | None = None,
+    redactor: Redactor | None = None,
+) -> Path:
+    """Write what is shown as a page of its own, and give its path: one file, without script, that asks no other for
+    anything. Twenty times as much of every row is in it as in `html`, and all rows.
+
+    In a folder, the file is named after the run's task.
+
+    Raises:
+        ValueError: the run has no such turn.
+        TypeError: it is nothing of a run.
+        OSError: the file cannot be written.
+    """
+    from hermes_nb.redact import Redactor
+    from hermes_nb.views.markup import whole_page
+    from hermes_nb.views.rows import Lens, ledger
+
+    bounds = {"lines": 1000, "characters": 40_000}
+    shown = shown if isinstance(shown, Displayed) else runs(shown)
+    if isinstance(shown, View):
+        drawn: Any = shown.drawn(redactor, **bounds)
+    else:
+        lens = Lens(redactor or Redactor(), **bounds)
+        drawn = ledger(shown, lens=lens, turns=turns, tracebacks=True, most=20_000)
+    written = Path(path)
+    if written.is_dir():
+        written /= f"{slug(_name(shown))}.html"
+    written.write_text(whole_page(drawn), encoding="utf-8", newline="\n")
+    return written
+
+
+def errors(
+    results: Displayed | Iterable[AgentResult], *, tracebacks: bool = False, redactor: Redactor | None = None
+) -> View:
+    """The tool errors of one run or of many: those of one tool that say the same together, the most frequent first.
+
+    Of each: its kind and fault, what the model did next, and the first few in full, with arguments, what the tool said,
+    the exact text the model saw; and with `tracebacks` those, which name files of the machine that ran it.
+
+    Raises:
+        TypeError: something among them is no run.
+    """
+    from hermes_nb.views.rows import errors as drawn
+
+    told = _results(results)
+    return View(lambda lens: drawn(told, lens, tracebacks=tracebacks), redactor)
+
+
+def compare(one: Displayed, other: Displayed, *, redactor: Redactor | None = None) -> View:
+    """Two runs beside each other, A and B, aligned on their calls: the first difference as a sentence, then each call
+    and reply with `=`, `≠`, `−` (only in A) or `+` (only in B), and the words in which they differ.
+
+    Raises:
+        TypeError: one of them is no run.
+    """
+    from hermes_nb.views.rows import compared
+
+    [a, b] = _results([one, other])
+    return View(lambda lens: compared(a, b, lens), redactor)
+
+
+def runs(results: Displayed | Iterable[AgentResult], *, by: Order = "errors", redactor: Redactor | None = None) -> View:
+    """Many runs as a table: task, how it ended, turns, calls, errors, tokens, time, scores, first error. Those with the
+    most errors come first, or the most of what `by` names; `by="given"` leaves them as they came.
+
+    Raises:
+        TypeError: something among them is no run.
+        ValueError: they cannot be sorted by that.
+    """
+    from hermes_nb.views.rows import checked_order, table
+
+    told, by = _results(results), checked_order(by)
+    return View(lambda lens: table(told, lens, by=by, opened=OPENED_RUNS), redactor)
+
+
+def slug(name: str) -> str:
+    """The name as one that every system takes for a file, in the folder where it is written."""
+    import re
+
+    kept = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:80].strip("-")
+    device = re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", kept)
+    return f"run-{kept}" if device else kept or "run"
+
+
+def _name(shown: object) -> str:
+    from hermes_nb.views.rows import run_of
+
+    result = run_of(shown)
+    if result is None:
+        return type(shown).__name__
+    attempt = f" {result.attempt}" if result.attempt else ""
+    return f"{result.task}{attempt}" if result.task is not None else str(result.run_id or "run")
+
+
+def _opened(shown: Displayed, turn: int, redactor: Redactor | None) -> Ledger:
+    """One turn of a run, without what stands above."""
+    from dataclasses import replace
+
+    from hermes_nb.views.rows import ledger
+
+    drawn = ledger(shown, redactor, turns=(turn,), opened={turn}, tracebacks=True)
+    return replace(drawn, ended="")
+
+
+def _record(shown: Shown, turns: Collection[int] | None, redactor: Redactor | None) -> Record:
+    """What is shown, ready to be drawn."""
+    from hermes_nb.views.rows import ledger
+
+    shown = shown if isinstance(shown, Displayed) else runs(shown)
+    return shown.drawn(redactor) if isinstance(shown, View) else ledger(shown, redactor, turns=turns)
+
+
+def _results(results: object) -> list[AgentResult]:
+    """One run or several, as a list.
+
+    Raises:
+        TypeError: something among them is no run.
+    """
+    from hermes_nb.views.rows import run_of
+
+    one = run_of(results)
+    if one is not None:
+        return [one]
+    if not isinstance(results, Iterable):
+        raise TypeError(f"a run is wanted, or several; this is of type {type(results).__name__}")
+    told = []
+    for each in results:
+        result = run_of(each)
+        if result is None:
+            raise TypeError(f"a run is wanted; this is of type {type(each).__name__}")
+        told.append(result)
+    return told

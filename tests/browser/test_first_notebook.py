@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 FIRST = Path(__file__).resolve().parents[2] / "notebooks" / "course" / "01_one_question_one_tool.ipynb"
 
 LOWEST_CONTRAST = """shown => {
-  const parts = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+  const brush = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const parts = colour => {
+    brush.clearRect(0, 0, 1, 1);
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = brush.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
   const light = ([r, g, b]) => [r, g, b]
     .map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);

@@ -14,6 +14,7 @@ LONGEST_FUNCTION = 45
 
 DOORWAYS = {
     "journal/lines.py": "what people put into an event, and its repr",
+    "scores.py": "a scorer's failures, kept beside the score",
     "servers/base.py": "a server's failures",
     "supervisor.py": "observers",
     "tools/dispatch.py": "a tool's failures",

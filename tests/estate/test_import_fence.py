@@ -30,6 +30,8 @@ WING = {
             "outgoing",
             "recordings",
             "repairs",
+            "display",
+            "outcomes",
         ),
         "hall",
     ),
@@ -60,7 +62,7 @@ WING = {
 SHARED_ROOMS = {
     "servers": ("base", "sse", "assemble", "streams"), "parsers": ("base",), "formats": ("base",), "views": ("rows",),
 }  # fmt: skip
-LAZY_DOORS = {("records", "views"), ("live", "views"), ("loop", "views")}
+LAZY_DOORS = {("display", "views"), ("records", "views"), ("live", "views"), ("loop", "views")}
 """A result shows itself, and so does `loop.run(view=True)`; `views` is asked then, never when a room is imported."""
 
 ROOM_NAME = re.compile(r"hermes_nb(\.\w+)+")

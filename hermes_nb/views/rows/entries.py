@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
 
 from hermes_nb.views.rows.legible import Shown
+from hermes_nb.views.rows.pictures import Picture
 
 Who = Literal["system", "earlier", "user", "reasoning", "model", "tool", "cut"]
 
 
 NOTHING = Shown()
+SUMMARY = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of an opened row: what it is, in our words, and a text that is not; `prose` is for a person to read."""
+    """A part of an opened row: what it is, in our words, and a text or a picture that is not; `prose` is for a person
+    to read."""
 
     label: str = ""
     shown: Shown = NOTHING
     prose: bool = False
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One line of the ledger.
 
-    `turn` stands on the first row of a turn only, `number` on all of them (0: before the first), and `last` on one
-    that stands for several turns. `name` is a tool's, `text` a user's words, shown open, `more` the size of what `gist`
-    begins, `problem` an error's first line, and `sections` what is there when the row is opened. A row of who `cut`
-    says in its gist what is not shown.
+    `key` names the row, and stays the same while a run goes on: `2.model`, `2.call0`. `turn` stands on the first row of
+    a turn only, `number` on all of them (0: before the first), and `last` on one that stands for several turns. `name`
+    is a tool's, `text` a user's words, shown open, `more` the size of what `gist` begins, `problem` an error's first
+    line, and `sections` what is there when the row is opened. `at` and `seconds` are for drawing to scale: when it
+    began, in seconds of the run, and how long it took; None where nobody knows. A row of who `cut` says in its gist
+    what is not shown.
     """
 
     who: Who
+    key: str = ""
     turn: str = ""
     number: int = 0
     last: int = 0
@@ -45,6 +52,8 @@ class Row:
     time: str = ""
     tokens: str = ""
     problem: str = ""
+    at: float | None = None
+    seconds: float | None = None
     sections: tuple[Section, ...] = ()
 
     @property
@@ -52,19 +61,41 @@ class Row:
         """Whether the row is a tool error."""
         return self.glyph == "✗"
 
+    @property
+    def title(self) -> str:
+        """The row's name where it stands alone: `turn 8 · divide`."""
+        turns = f"turns {self.number}–{self.last} · " if self.last else f"turn {self.number} · "
+        return f"{turns if self.number else ''}{self.name or self.who}"
+
+    @property
+    def summary(self) -> str:
+        """What tells the row from its neighbours: its error, else the beginning of its gist."""
+        if self.problem or len(self.gist) <= SUMMARY:
+            return self.problem or self.gist
+        return f"{self.gist[: SUMMARY - 1].rstrip(' …')}…"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """A whole run as it is shown. Where `answer` is None, `note` says why, and `error` is what a server failed with."""
+    """A whole run as it is shown, or a part of one, which has no `ended`. Where `answer` is None, `note` says why, and
+    `error` is what a server failed with."""
 
-    glyph: str
-    ended: str
-    names: tuple[str, ...]
-    facts: tuple[str, ...]
-    answer: Shown | None
-    note: str
-    error: tuple[str, ...]
-    rows: tuple[Row, ...]
+    glyph: str = ""
+    ended: str = ""
+    names: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    answer: Shown | None = None
+    note: str = ""
+    error: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
 
     def __repr__(self) -> str:
         return f"Ledger({self.ended} · {len(self.rows)} rows)"
+
+
+def ready(record: Any) -> Any:
+    """The record as JSON values: objects without their empty fields, lists, text, numbers."""
+    if is_dataclass(record) and not isinstance(record, type):
+        kept = ((one.name, getattr(record, one.name)) for one in fields(record))
+        return {name: ready(value) for name, value in kept if value is not None and value not in ("", (), 0, False)}
+    return [ready(one) for one in record] if isinstance(record, tuple | list) else record

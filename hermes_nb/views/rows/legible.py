@@ -1,18 +1,21 @@
 """Makes untrusted text fit to be shown: no secrets, nothing invisible, nothing that moves its neighbours, not too long.
 
-Controls become their pictures (`␛`), and what cannot be seen becomes a badge (`⟦U+202E⟧`): direction marks, zero-width
-letters, tag letters (their hidden text is spelled out), lone surrogates, piles of combining marks.
+A terminal's colours become class names beside the text, other controls their pictures (`␛`), and what cannot be seen
+becomes a badge (`⟦U+202E⟧`): direction marks, zero-width letters, tag letters (their hidden text is spelled out), lone
+surrogates, piles of combining marks.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from hermes_nb.redact import Redactor
+from hermes_nb.views.rows.colours import MOST_SPANS, SEQUENCE, coloured
 
 ROW_LINES, ROW_CHARACTERS = 20, 1000
 ENOUGH = 8
@@ -43,11 +46,15 @@ CONTROL_TEXT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """As much of a text as is shown, and how much more of it there is."""
+    """As much of a text as is shown, and how much more of it there is.
+
+    `colours` are the pieces of `text` that a terminal would colour: start, end, class names.
+    """
 
     text: str = ""
     lines: int = 0
     characters: int = 0
+    colours: tuple[tuple[int, int, str], ...] = ()
 
     @property
     def mark(self) -> str:
@@ -63,21 +70,28 @@ def counted(number: int, noun: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Lens:
-    """What every text passes on its way into a row."""
+    """What every text passes on its way into a row. A block shows at most so many `lines` and `characters`."""
 
     redactor: Redactor
+    lines: int = ROW_LINES
+    characters: int = ROW_CHARACTERS
 
     def clear(self, text: str) -> str:
         """The text without secrets, and with everything odd in it made visible."""
+        return self._visible(self.redactor.text(text))
+
+    def _visible(self, text: str) -> str:
         if text.isascii() and text.isprintable():
-            return self.redactor.text(text)
-        # Once more at the end, as a key may stand in letters that could not be seen.
-        return self.redactor.text(ODD.sub(lambda found: badge(found[0]), self.redactor.text(text)))
+            return text
+        shown = ODD.sub(lambda found: badge(found[0]), text)
+        # Once more, as a key may have stood in letters that could not be seen.
+        return text if shown == text else self.redactor.text(shown)
 
     def _begin(self, text: str, most: int) -> tuple[str, str]:
         """Enough of the text's beginning for `most` characters of it to be shown, cleared; and the rest, as it is."""
-        safe = self.redactor.text(text).replace("\r\n", "\n")
-        return self.clear(safe[: ENOUGH * most]), safe[ENOUGH * most :]
+        # Without colours first, as a secret may stand in letters of several.
+        safe = self.redactor.text(SEQUENCE.sub("", text) if "\x1b" in text else text).replace("\r\n", "\n")
+        return self._visible(safe[: ENOUGH * most]), safe[ENOUGH * most :]
 
     def line(self, text: str, most: int = GIST) -> str:
         """The first line that says something, on one line; `…` where there is more."""
@@ -98,10 +112,33 @@ class Lens:
             return shown or "(no name)"
         return "".join(f"⟦U+{ord(one):04X}⟧" if one.isalpha() and not one.isascii() else one for one in shown)
 
-    def block(self, text: str, lines: int = ROW_LINES, characters: int = ROW_CHARACTERS) -> Shown:
+    def block(self, text: str, lines: int | None = None, characters: int | None = None) -> Shown:
         """The text's beginning, and how much more there is."""
+        characters = characters or self.characters
         shown, rest = self._begin(text, characters)
-        return cut(shown, lines, characters, rest)
+        told = cut(shown, lines or self.lines, characters, rest)
+        return replace(told, colours=self._colours(text, shown, told)) if "\x1b[" in text else told
+
+    def _colours(self, text: str, shown: str, told: Shown) -> tuple[tuple[int, int, str], ...]:
+        """Where the colours of `text` stand in what is `told` of it; none where it is not letter by letter the same."""
+        pieces, left = list[tuple[str, str]](), len(shown)
+        for piece, classes in coloured(text.replace("\r\n", "\n")):
+            pieces.append((self.clear(piece[:left]), classes))
+            left -= len(piece)
+            if left <= 0 or len(pieces) > MOST_SPANS:
+                break
+        same = shown.startswith("".join(piece for piece, _ in pieces)) and len(pieces) <= MOST_SPANS
+        return tuple(_spans(pieces, len(told.text))) if same else ()
+
+
+def _spans(pieces: Iterable[tuple[str, str]], length: int) -> Iterator[tuple[int, int, str]]:
+    """Where the coloured pieces stand in the first `length` characters of what they make together."""
+    at = 0
+    for piece, classes in pieces:
+        end = min(at + len(piece), length)
+        if classes and end > at:
+            yield at, end, classes
+        at += len(piece)
 
 
 def badge(odd: str) -> str:

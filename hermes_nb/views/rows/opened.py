@@ -7,6 +7,7 @@ from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult
 from hermes_nb.views.rows.calls import LONG
 from hermes_nb.views.rows.entries import Section
 from hermes_nb.views.rows.legible import CONTROL_TEXT, GIST, Lens, counted, laid_out
+from hermes_nb.views.rows.pictures import pictured
 
 
 def call_sections(
@@ -17,9 +18,10 @@ def call_sections(
     if result is None:
         return (given,)
     answer = section(f"result (tool output, from {lens.name(call.name)})", result.content, lens, saw(result))
+    pictures = [Section(label=one.told, picture=one) for one in map(pictured, result.parts or ()) if one]
     printed = [section("printed while it ran", result.printed, lens)] if result.printed else []
     wrong = error_sections(result.error, lens, tracebacks=tracebacks) if result.error else []
-    return (given, answer, *printed, *wrong)
+    return (given, answer, *pictures, *printed, *wrong)
 
 
 def section(label: str, text: str, lens: Lens, more: str = "", *, unless_laid_out: str = "") -> Section:
@@ -51,7 +53,7 @@ def saw(result: ToolResult) -> str:
 
 def error_sections(error: ToolError, lens: Lens, *, tracebacks: bool) -> list[Section]:
     """Kind and fault of an error, and where it happened."""
-    told = [Section(label=f"kind {error.kind}, fault {error.fault}")]
+    told = [Section(label=f"kind {error.kind.replace('_', ' ')}, fault {error.fault}")]
     if tracebacks and error.traceback:
         told.append(Section(label="traceback", shown=lens.block(error.traceback)))
     return told

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hermes_nb.records import AgentResult, Reply, RunError, StopReason, ToolResult, Usage
+from collections.abc import Collection, Iterable
+
+from hermes_nb.records import AgentResult, Reply, RunError, StopReason, ToolResult
 from hermes_nb.views.rows.legible import counted
 
 UNKNOWN = "–"
@@ -41,7 +43,19 @@ STATUSES = {
     "cancelled": ("✗", "cancelled"),
     "rejected": ("✗", "rejected"),
 }
-RUNNING, CUT_OFF, REPLAYED, NOTHING = ("…", "running"), ("⊘", "cut off"), ("=", "replayed"), ("", "")
+RUNNING, WRITING, ASKS = ("…", "running"), ("…", "writing"), ("?", "asks you")
+CUT_OFF, REPLAYED, NOTHING = ("⊘", "cut off"), ("=", "replayed"), ("", "")
+KERNEL_STOPPED = ("⊘", "kernel stopped")
+"""The words only a live view needs: for a reply that streams, a call that waits for a person, a kernel that is gone."""
+
+STAND_INS = {
+    "✓": "ok", "✗": "x", "…": "..", "⊘": "-", "●": "*", "○": "o", "≠": "!", "−": "-", "–": "-", "·": "-", "×": "x",
+    "→": "->", "⟦": "[", "⟧": "]", "\u00a0": " ",
+}  # fmt: skip
+"""What stands for a glyph where there is only ASCII; the words never change."""
+
+CHARACTERS_A_TOKEN = 4
+"""A token's length in most text: what tokens are guessed by where a server does not count them."""
 
 NO_ANSWER: dict[StopReason, str] = {
     "running": "the run is still going",
@@ -65,12 +79,12 @@ NO_ANSWER: dict[StopReason, str] = {
 }
 
 
-def ending(result: AgentResult) -> tuple[str, str]:
+def ending(result: AgentResult, *, asking: Collection[str] = ()) -> tuple[str, str]:
     """Glyph and word of how a run ended, or that it goes on; a conversation without a record of its run has neither."""
     if result.stop_reason == "running" and not result.turns:
         asked = all(message.get("role") != "assistant" for message in result.messages)
         return ("○", "not started") if asked else ("○", "not recorded")
-    return ENDINGS[result.stop_reason]
+    return ASKS if asking and result.stop_reason == "running" else ENDINGS[result.stop_reason]
 
 
 def no_answer(result: AgentResult) -> str:
@@ -84,18 +98,18 @@ def no_answer(result: AgentResult) -> str:
     return f"No answer: {why}.{' Its last call failed.' if failed and not result.error else ''}"
 
 
-def status(result: ToolResult | None, *, going: bool) -> tuple[str, str]:
-    """Glyph and word of a call: with `✗` exactly when it has a ToolError. `going`: the run is."""
-    if result is None:
-        return RUNNING if going else CUT_OFF
+def status(result: ToolResult) -> tuple[str, str]:
+    """Glyph and word of an answered call: with `✗` exactly when it has a ToolError."""
     return REPLAYED if result.replayed and result.error is None else STATUSES[result.status]
 
 
 def reply_status(reply: Reply | None, *, going: bool) -> tuple[str, str]:
-    """Glyph and word of a reply; most have none."""
+    """Glyph and word of a reply, `going` being whether it may still come; most have none."""
     if reply is None:
         return RUNNING if going else NOTHING
-    return CUT_OFF if reply.partial else NOTHING
+    if reply.partial:
+        return WRITING if going else CUT_OFF
+    return NOTHING
 
 
 def facts(result: AgentResult) -> tuple[str, ...]:
@@ -109,10 +123,8 @@ def facts(result: AgentResult) -> tuple[str, ...]:
         told.append(f"{'✗ ' if errors else ''}{counted(errors, 'error')}")
     if error is not None and (error.status is not None or error.retries):
         told.append(travelled(error))
-    if error is None or result.usage != Usage():
-        replies = [turn.reply for turn in result.turns if turn.reply]
-        partial = any(reply.usage.completion is None for reply in replies)
-        told.append(tokens_out(result.usage, partial=partial))
+    if any(turn.reply for turn in result.turns):
+        told.append(tokens_out(result))
     return (*told, duration(result.seconds)) if result.seconds else tuple(told)
 
 
@@ -122,11 +134,41 @@ def travelled(error: RunError) -> str:
     return f"{error.type if error.status is None else error.status} after {retries}"
 
 
-def tokens_out(usage: Usage, *, partial: bool) -> str:
-    """`484 tokens out`, `at least` so many when partial; all tokens, of a server that does not say what came out."""
-    count, out = (usage.total, "") if usage.completion is None else (usage.completion, " out")
-    least = "at least " if partial and count is not None else ""
-    return f"{least}{tokens(count)} {'token' if count == 1 else 'tokens'}{out}"
+def tokens_out(result: AgentResult) -> str:
+    """`484 tokens out`; `~484` with guesses among them; all tokens, of a server that says no more than these."""
+    replies = [turn.reply for turn in result.turns if turn.reply]
+    if result.usage.total is not None and all(reply.usage.completion is None for reply in replies):
+        return f"{tokens(result.usage.total)} {'token' if result.usage.total == 1 else 'tokens'}"
+    told = summed(replies)
+    return f"{told} {'token' if told == '1' else 'tokens'} out"
+
+
+def summed(replies: Iterable[Reply]) -> str:
+    """The tokens of several replies together, `~` before them where some are guessed."""
+    counts = [(reply.usage.completion, written(reply)) for reply in replies]
+    count = sum(guess if known is None else known for known, guess in counts)
+    return f"{'~' if any(known is None for known, _ in counts) else ''}{tokens(count)}"
+
+
+def reply_tokens(reply: Reply) -> str:
+    """What a reply cost: as its server says, else guessed, with a `~`."""
+    return summed([reply])
+
+
+def written(reply: Reply) -> int:
+    """About how many tokens a reply is."""
+    arguments = sum(len(call.arguments) for call in reply.calls)
+    return guessed(len(reply.text) + len(reply.reasoning or "") + arguments)
+
+
+def guessed(characters: int) -> int:
+    """About how many tokens so many characters are; no text that is there is none."""
+    return max(round(characters / CHARACTERS_A_TOKEN), min(characters, 1))
+
+
+def estimated(characters: int) -> str:
+    """`~149`: about how many tokens so many characters are."""
+    return f"~{tokens(guessed(characters))}" if characters else "0"
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""What tables of journals cost, beside a hand-written script."""

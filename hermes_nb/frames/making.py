@@ -1,0 +1,90 @@
+"""Tables of a source, made run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hermes_nb.frames import rows
+from hermes_nb.frames.declared import TABLES
+from hermes_nb.frames.lines import Odd, Shapes
+from hermes_nb.frames.plain import PlainRun, plain_run
+from hermes_nb.frames.source import Keys, Source, parts, quickly, slowly
+from hermes_nb.frames.table import Table, extra_columns
+from hermes_nb.frames.token_rows import tokens
+from hermes_nb.journal import Bounds
+from hermes_nb.records import AgentResult
+
+ROWS: dict[str, Callable[[PlainRun], list[tuple[Any, ...]]]] = {
+    "runs": rows.runs, "turns": rows.turns, "messages": rows.own_messages, "conversations": rows.all_messages,
+    "calls": rows.calls, "errors": rows.errors, "tokens": tokens,
+}  # fmt: skip
+
+
+class Maker:
+    """Makes one table: `name` says of which rows, and whether that of the messages has the inherited ones."""
+
+    def __init__(self, name: str, bounds: Bounds) -> None:
+        self._columns = TABLES["messages" if name == "conversations" else name]
+        self._rows = ROWS[name]
+        self._bounds = bounds
+        self._keys = Keys()
+        self._checked: Shapes = set()
+        self._table = Table(self._columns)
+        self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if name == "runs" else None
+
+    def take(self, source: Source) -> pd.DataFrame:
+        """The table of all that is in the source."""
+        for part in parts(source):
+            if isinstance(part, AgentResult):
+                self._add(plain_run(part))
+            else:
+                self._file(part)
+        frame = self._table.frame()
+        return frame if self._extra is None else _widened(frame, self._extra)
+
+    def _add(self, run: PlainRun) -> int:
+        run.key = self._keys.of(run)
+        rows_of_it = self._rows(run)
+        self._table.add(rows_of_it)
+        if self._extra is not None:
+            self._extra.append((run.facts.get("scores") or {}, run.facts.get("meta") or {}))
+        return len(rows_of_it)
+
+    def _file(self, path: Path) -> None:
+        mark, keys, runs = self._table.mark(), self._keys.copy(), len(self._extra or ())
+        try:
+            ended = self._ended(quickly(path, self._bounds, self._checked))
+        except Odd:
+            self._table.back(mark)
+            self._keys = keys
+            if self._extra is not None:
+                del self._extra[runs:]
+            ended = self._ended(slowly(path, self._bounds))
+        by_start = sorted(range(len(ended)), key=lambda place: ended[place][0])
+        if by_start != list(range(len(ended))):
+            self._table.reorder(mark, _row_order(by_start, [count for _, count in ended]))
+            if self._extra is not None:
+                self._extra[runs:] = [self._extra[runs + place] for place in by_start]
+
+    def _ended(self, found: Iterator[tuple[int, PlainRun]]) -> list[tuple[int, int]]:
+        """Add the runs as they end; of each its number by their starts, and how many rows it has."""
+        return [(start, self._add(run)) for start, run in found]
+
+
+def _row_order(runs: list[int], counts: list[int]) -> list[int]:
+    firsts = [0, *accumulate(counts)]
+    return [row for run in runs for row in range(firsts[run], firsts[run + 1])]
+
+
+def _widened(frame: pd.DataFrame, extra: list[tuple[dict[str, Any], dict[str, Any]]]) -> pd.DataFrame:
+    """The frame with a column for every score and every key of meta, in sorted order."""
+    told: dict[str, Any] = {}
+    for place, prefix in enumerate(("score", "meta")):
+        column = [one[place] for one in extra]
+        told |= extra_columns(prefix, column, {str(name) for one in column for name in one})
+    return frame.assign(**told) if told else frame

@@ -1,0 +1,69 @@
+"""What a model did after a tool call: whether it tried again, and how."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from hermes_nb.records import ToolCall, Turn
+
+NextAction = Literal["retried_same", "changed_arguments", "changed_tool", "answered", "ended"]
+"""What the reply of the next turn did: one of its calls has the same tool and arguments; one has the same tool; it has
+calls, none of the same tool; it has none, and is whole; there is no such reply, or it was cut off before any call."""
+
+Wanted: TypeAlias = tuple[str, str]
+"""A call as it is compared: the tool, and its arguments as `canonical` gives them."""
+
+
+def next_action(call: Wanted, then: Collection[Wanted] | None, *, cut: bool = False) -> NextAction:
+    """What came after `call`, where the next turn's reply makes the calls `then` (None: there is no reply), and is
+    whole or was `cut` off."""
+    if then is None or (cut and not then):
+        return "ended"
+    if not then:
+        return "answered"
+    if call in then:
+        return "retried_same"
+    return "changed_arguments" if call[0] in {tool for tool, _ in then} else "changed_tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What came after a call: the act, the turn it was done in, and the call it was done by, where there are such."""
+
+    action: NextAction
+    turn: Turn | None = None
+    call: ToolCall | None = None
+
+
+def following(turns: Sequence[Turn], call: ToolCall) -> Following:
+    """What the model did in the reply of the turn after `call`, `turns` being those of the run.
+
+    Other calls of the same reply do not count: they were made before the answer was seen.
+    """
+    turn = next((turn for turn in turns if turn.number > call.turn), None)
+    if turn is None or turn.reply is None:
+        return Following("ended")
+    made = {wanted(one): one for one in reversed(turn.reply.calls)}
+    action = next_action(wanted(call), made, cut=turn.reply.partial)
+    if action == "changed_arguments":
+        return Following(action, turn, next(one for one in turn.reply.calls if one.name == call.name))
+    return Following(action, turn, made.get(wanted(call), next(iter(turn.reply.calls), None)))
+
+
+def wanted(call: ToolCall) -> Wanted:
+    """The call as it is compared."""
+    return call.name, canonical(call)
+
+
+def canonical(call: ToolCall) -> str:
+    """A call's arguments such that equal ones are equal texts, whatever their spaces and the order of their names; as
+    they came where they are not JSON."""
+    if call.problem is not None:
+        return call.arguments
+    try:
+        return json.dumps(call.parsed, sort_keys=True, ensure_ascii=True)
+    except (TypeError, ValueError, RecursionError):
+        return call.arguments

@@ -1,0 +1,172 @@
+"""What every format says of itself, and how a parser reads by it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hermes_nb.parsers.base.reading import Reader, Reading
+from hermes_nb.parsers.base.records import Evidence, Parsed, Piece
+from hermes_nb.parsers.base.stops import Stops, stops
+from hermes_nb.parsers.base.values import Schemas
+
+THINK = ("<think>", "</think>")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format(ABC):
+    """How one family of models writes calls.
+
+    `source` says where the format is defined. `thought` are the marks around reasoning (None: the format has none);
+    `interrupts` end it too. `dropped` are marks that are never content: ends of a turn, wrappers. `trim`: white space
+    before a call is layout, where most formats keep it. `signs` are patterns that tell this format from the others.
+    """
+
+    name: str
+    source: str
+    thought: tuple[str, str] | None = None
+    interrupts: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    trim: bool = False
+    signs: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def starts(self) -> tuple[str, ...]:
+        """The marks at which a call may begin."""
+
+    @abstractmethod
+    def read(self, reader: Reader, mark: str) -> Reading[None]:
+        """Read what begins with `mark` at `reader.at`, and leave `reader.at` where reading is to go on."""
+
+    @abstractmethod
+    def render(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+        """The calls, each a name and its arguments, as a model of this family writes them.
+
+        Raises:
+            ValueError: the format cannot hold one of them.
+        """
+
+    @cached_property
+    def marks(self) -> Stops:
+        """Everything that is not plain content."""
+        return stops(*self.starts, *self.dropped, *(self.thought[:1] if self.thought else ()))
+
+
+class Stream:
+    """One text that is being read. `feed` it, and `finish`; `pieces` of what was found come out on the way."""
+
+    def __init__(self, format: Format, schemas: Schemas, *, opened: bool = False) -> None:
+        self._reader = Reader(format, schemas, opened=opened)
+        self._reading = self._reader.read()
+        self._told: list[Piece] = []
+        self._done = False
+
+    def feed(self, chunk: str) -> tuple[Piece, ...]:
+        """Read on; what is certain now, in order. Nothing that came out is ever taken back."""
+        reader = self._reader
+        if reader.plain is not None and reader.plain.isdisjoint(chunk):
+            reader.pass_on(chunk)
+            return self._collected()
+        # Through a local name that alone holds the text, Python makes it longer in place and does not copy it.
+        text = reader.text
+        reader.text = ""
+        text += chunk
+        reader.text = text
+        del text
+        wake = reader.wake
+        return () if wake is not None and wake.isdisjoint(chunk) else self._go_on()
+
+    def _go_on(self) -> tuple[Piece, ...]:
+        if not self._done:
+            try:
+                next(self._reading)
+            except StopIteration:
+                self._done = True
+        return self._collected()
+
+    def _collected(self) -> tuple[Piece, ...]:
+        pieces = self._reader.pieces
+        if not pieces:
+            return ()
+        self._reader.pieces = []
+        self._told += pieces
+        return tuple(pieces)
+
+    def finish(self) -> Parsed:
+        """End the text; everything that was found in it."""
+        self._reader.ended = True
+        while not self._done:
+            self._go_on()
+        told = self._told
+        reasoning = [piece.text for piece in told if piece.part == "reasoning"]
+        return Parsed(
+            content="".join(piece.text for piece in told if piece.part == "content"),
+            reasoning="".join(reasoning) if reasoning else None,
+            calls=tuple(piece.call for piece in told if piece.call is not None),
+            problems=tuple(piece.problem for piece in told if piece.problem is not None),
+            format=self._reader.format.name,
+        )
+
+    @property
+    def scanned(self) -> int:
+        """How many characters all searches have looked at: a measure of the work."""
+        return self._reader.scanned
+
+
+class Parser:
+    """Reads the texts of one family of models. Make it with `parsers.get_parser`.
+
+    `parse` takes a whole text. `feed` and `finish` take one text in chunks, which come to the same; after `finish` the
+    next text may be fed. `stream()` gives as many texts at once as are wanted.
+    """
+
+    def __init__(
+        self, format: Format, tools: Iterable[Mapping[str, Any]] | None = None, *, opened: bool = False
+    ) -> None:
+        self.format, self.opened = format, opened
+        self._schemas = Schemas(tools)
+        self._stream: Stream | None = None
+
+    @property
+    def name(self) -> str:
+        """The name it is asked for by."""
+        return self.format.name
+
+    def parse(self, text: str, tools: Iterable[Mapping[str, Any]] | None = None) -> Parsed:
+        """Take a whole text apart. `tools` are the tools' schemas (None: the parser's own). Never raises for a text."""
+        stream = Stream(self.format, self._schemas if tools is None else Schemas(tools), opened=self.opened)
+        stream.feed(text)
+        return stream.finish()
+
+    def stream(self) -> Stream:
+        """A text to be fed in chunks."""
+        return Stream(self.format, self._schemas, opened=self.opened)
+
+    def feed(self, chunk: str) -> tuple[Piece, ...]:
+        """Read the next chunk of the text; what it made certain."""
+        if self._stream is None:
+            self._stream = self.stream()
+        return self._stream.feed(chunk)
+
+    def finish(self) -> Parsed:
+        """End the text that was fed; the same as `parse` of all its chunks together."""
+        stream, self._stream = self._stream or self.stream(), None
+        return stream.finish()
+
+    def render(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+        """The calls, each a name and its arguments, as a model of this family writes them.
+
+        Raises:
+            ValueError: the format cannot hold one of them.
+        """
+        return self.format.render(calls)
+
+    def __repr__(self) -> str:
+        return f"Parser({self.name})"
+
+
+__all__ = ["THINK", "Evidence", "Format", "Parser", "Stream"]

@@ -1,0 +1,98 @@
+"""What several parsers make of the same texts, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hermes_nb.messages import text_of
+from hermes_nb.parsers.base.formats import Parser
+from hermes_nb.parsers.base.records import Parsed
+from hermes_nb.records import AgentResult
+
+MakeParser = Callable[[str, Iterable[Mapping[str, Any]] | None], Parser]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one parser made of one text. `position` is the character at which its first problem failed, else None.
+
+    `run` counts the results from 0; `turn` is the reply's. `names` are the tools called. `format` differs from `parser`
+    for `auto` alone.
+    """
+
+    run: int
+    run_id: str | None
+    turn: int
+    parser: str
+    format: str | None
+    calls: int
+    problems: int
+    names: tuple[str, ...]
+    message: str | None
+    position: int | None
+    content: str
+    reasoning: str | None
+    text: str
+    parsed: Parsed
+
+
+def verdict(
+    parsed: Parsed, parser: str, text: str, *, run: int = 0, run_id: str | None = None, turn: int = 0
+) -> Verdict:
+    """The row for what a parser made of a text."""
+    first = parsed.problems[0] if parsed.problems else None
+    return Verdict(
+        run=run,
+        run_id=run_id,
+        turn=turn,
+        parser=parser,
+        format=parsed.format,
+        calls=len(parsed.calls),
+        problems=len(parsed.problems),
+        names=tuple(call.name for call in parsed.calls),
+        message=first.message if first else None,
+        position=first.position if first else None,
+        content=parsed.content,
+        reasoning=parsed.reasoning,
+        text=text,
+        parsed=parsed,
+    )
+
+
+def rows(results: Iterable[AgentResult | Mapping[str, Any] | str], names: Iterable[str], make: MakeParser,
+         tools: Iterable[Mapping[str, Any]] | None) -> list[Verdict]:  # fmt: skip
+    """A verdict for every reply of every result by every parser, in that order."""
+    chosen, found = tuple(names), []
+    given = None if tools is None else list(tools)
+    for run, result in enumerate(results):
+        parsers = [make(name, given if given is not None else _tools(result)) for name in chosen]
+        run_id = result.run_id if isinstance(result, AgentResult) else None
+        for turn, text in _texts(result):
+            found += [
+                verdict(parser.parse(text), parser.name, text, run=run, run_id=run_id, turn=turn) for parser in parsers
+            ]
+    return found
+
+
+def _tools(result: AgentResult | Mapping[str, Any] | str) -> Iterable[Mapping[str, Any]] | None:
+    if isinstance(result, AgentResult):
+        return result.provenance.tools if result.provenance else None
+    return result.get("tools") if isinstance(result, Mapping) else None
+
+
+def _texts(result: AgentResult | Mapping[str, Any] | str) -> Iterator[tuple[int, str]]:
+    """The texts the model wrote, with the turns they belong to: before any parser took something out, where kept."""
+    if isinstance(result, str):
+        yield 1, result
+        return
+    if isinstance(result, AgentResult) and result.turns:
+        for turn in result.turns:
+            if turn.reply is not None:
+                yield turn.number, turn.reply.text if turn.reply.source_text is None else turn.reply.source_text
+        return
+    messages = result.messages if isinstance(result, AgentResult) else result.get("messages") or ()
+    said = [message for message in messages if isinstance(message, Mapping) and message.get("role") == "assistant"]
+    for number, message in enumerate(said, start=1):
+        yield number, text_of(message.get("content"))

@@ -1,0 +1,169 @@
+"""A run, or a part of one, as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hermes_nb.views.markup.pieces import (
+    STYLES,
+    Markup,
+    boxed,
+    cell,
+    element,
+    fact,
+    facts,
+    folded,
+    grid,
+    hard,
+    line,
+    lined,
+    mark,
+    paragraph,
+    value,
+)
+from hermes_nb.views.rows import Ledger, Row, Section, counted
+
+OPEN_ERRORS = 3
+COLUMNS = [("turn", "turn"), ("who", "who"), ("what", "what"), ("status", "status"), ("time", "time"),
+           ("tokens", "tokens")]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """How much room there is, in bytes; whether parts can be closed; and whether rows are linked to what they hold,
+    which takes a page of their own."""
+
+    budget: int
+    details: bool = True
+    anchors: str = ""
+
+    def anchor(self, row: Row) -> str:
+        """The name of what a row holds, within the page; empty where there is none."""
+        return f"hnb-{self.anchors}{row.key}" if self.anchors and row.sections and row.key else ""
+
+
+def ledger_html(shown: Ledger, frame: Frame) -> Markup:
+    """The whole of it."""
+    head = Markup(header(shown), answer(shown)) if shown.ended else Markup()
+    table = tabled(shown.rows, frame, min(frame.budget * 3 // 5, frame.budget - len(head) - 4000))
+    opened = details(shown, frame, frame.budget - 2000 - len(head) - len(table))
+    return Markup(head, table, *opened)
+
+
+def header(shown: Ledger) -> Markup:
+    """How the run ended, and its counts."""
+    ended = element("b", f"{shown.glyph} {shown.ended}")
+    return paragraph(*facts([ended, *(value(name) for name in shown.names), *map(fact, shown.facts)]))
+
+
+def answer(shown: Ledger) -> Markup:
+    """The answer, or the failure and its hint, or why there is no answer."""
+    said = Markup()
+    if shown.answer is not None:
+        lines = element("blockquote", *lined(shown.answer.text), style=STYLES["answer"])
+        said = Markup(paragraph(element("b", "answer"), style="label"), lines, mark(shown.answer))
+    if shown.error:
+        cause, *others = (value(part) for part in shown.error)
+        told = paragraph(element("b", "error"), element("br"), element("b", element("code", cause)))
+        return Markup(said, told, *(paragraph(other) for other in others))
+    return said if shown.answer is not None or not shown.note else paragraph(shown.note)
+
+
+def tabled(rows: Sequence[Row], frame: Frame, budget: int) -> Markup:
+    """The rows, as many as there is room for."""
+    if not rows:
+        return Markup()
+    drawn, used = [], 0
+    for number, row in enumerate(rows):
+        made = table_row(row, frame)
+        used += len(made)
+        if used > budget:
+            drawn.append(table_row(Row(who="cut", gist=f"cut here: {counted(len(rows) - number, 'row')} more"), frame))
+            break
+        drawn.append(made)
+    return grid(COLUMNS, drawn)
+
+
+def table_row(row: Row, frame: Frame) -> Markup:
+    """A row of the ledger; those without status and numbers run over the columns of these."""
+    turn = cell("turn", row.turn)
+    if row.who == "cut":
+        return line(turn, cell("who"), cell("what", row.gist, colspan=4))
+    who = cell("who", element("b", row.who) if row.who == "user" else row.who)
+    if not (row.status or row.time or row.tokens):
+        return line(turn, who, cell("what", what(row, frame), colspan=4), wrong=row.failed)
+    status = hard(f"{row.glyph} {row.status}".strip())
+    return line(
+        turn,
+        who,
+        cell("what", what(row, frame)),
+        cell("status", element("b", status) if row.failed else status),
+        cell("time", hard(row.time)),
+        cell("tokens", row.tokens),
+        wrong=row.failed,
+    )
+
+
+def what(row: Row, frame: Frame) -> Markup:
+    """What happened in a row, and an error's first line."""
+    if row.text is not None:
+        cut = Markup(element("br"), row.text.mark) if row.text.mark else ""
+        return Markup(*lined(row.text.text), cut)
+    if row.name:
+        name = element("b", value(row.name))
+        gist = element("code", name, Markup(" ", value(row.gist)) if row.gist else "")
+    else:
+        gist = Markup(value(row.gist), f" {row.more}" if row.more else "")
+    anchor = frame.anchor(row)
+    gist = element("a", gist, href=f"#{anchor}") if anchor else gist
+    return Markup(gist, element("br"), element("b", value(row.problem))) if row.problem else gist
+
+
+def details(shown: Ledger, frame: Frame, budget: int) -> Iterator[Markup]:
+    """The rows that hold more, opened where they failed first, as many as there is room for."""
+    holding = [row for row in shown.rows if row.sections]
+    wrong = [row for row in holding if row.failed][:OPEN_ERRORS]
+    if holding and shown.ended:
+        yield paragraph(element("b", "in full"))
+    used = 0
+    for number, row in enumerate(holding):
+        alone = not shown.ended and len(shown.rows) == 1
+        drawn = detail(row, frame, opened=alone or any(row is one for one in wrong))
+        used += len(drawn)
+        if used > budget:
+            yield paragraph(f"cut here: {counted(len(holding) - number, 'opened row')} more")
+            return
+        yield drawn
+
+
+def detail(row: Row, frame: Frame, *, opened: bool) -> Markup:
+    """A row, opened: a summary, then each part under its label."""
+    status = f" {row.glyph} {row.status}" if row.status else ""
+    parts = [part for section in row.sections for part in section_html(section)]
+    summary = Markup(element("b", value(row.title)), status, Markup(" · ", value(row.summary)) if row.summary else "")
+    anchor = frame.anchor(row)
+    # A browser that goes to something within a closed part opens it.
+    inner = [element("div", *parts, id=anchor)] if anchor else parts
+    return folded(summary, inner, opened=opened, details=frame.details)
+
+
+def section_html(section: Section) -> Iterator[Markup]:
+    """A label, the text or picture, and the cut mark."""
+    if section.label:
+        yield paragraph(section.label, style="label")
+    if section.prose:
+        yield element("blockquote", *lined(section.shown.text), style=STYLES["prose"])
+    elif section.shown.text:
+        yield boxed(section.shown)
+    picture = section.picture
+    if picture is not None and picture.data:
+        yield element(
+            "img",
+            src=f"data:image/{picture.kind};base64,{picture.data}",
+            alt=picture.told,
+            width=str(picture.width),
+            height=str(picture.height),
+            style=STYLES["picture"],
+        )
+    yield mark(section.shown)

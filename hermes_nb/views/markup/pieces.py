@@ -1,0 +1,217 @@
+"""The one way into HTML: pieces made of elements from a short list, of attributes with known values, and of text, which
+is escaped. A plain string cannot be added to a piece, nor made one."""
+
+from __future__ import annotations
+
+import html as entities
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from hermes_nb.views.rows import Shown
+from hermes_nb.views.rows.colours import CLASSES
+from hermes_nb.views.rows.pictures import DATA
+
+NBSP = "\u00a0"
+
+Tag: TypeAlias = Literal[
+    "a", "b", "bdi", "blockquote", "br", "code", "del", "details", "div", "img", "ins", "p", "pre", "span", "summary",
+    "table", "tbody", "td", "th", "thead", "tr",
+]  # fmt: skip
+TAGS = frozenset(Tag.__args__)  # type: ignore[attr-defined]  # A Literal keeps its words there.
+VOID = frozenset({"br", "img"})
+
+LEFT = "text-align:left;"
+ROW = "display:flex;flex-wrap:wrap;"
+STYLES = {
+    "rows": "display:block;margin:0 0 1em",
+    "body": "display:block",
+    # A row is one line where there is room, and an entry of three where there is not. The lab gives rows a padding,
+    # which shows only now that they are no longer rows of a table.
+    "row": f"{ROW}padding:0 0 0 3px",
+    "wrong": f"{ROW}padding:0;border-left:3px solid #d32f2f",
+    "sign": f"{LEFT}flex:0 0 1em",
+    "turn": "flex:0 0 2.4em",
+    "number": "flex:0 0 3.4em",
+    "who": f"{LEFT}flex:0 0 5.2em",
+    "what": f"{LEFT}flex:1 1 16em;min-width:0;overflow-wrap:anywhere",
+    "half": f"{LEFT}flex:1 1 12em;min-width:0;overflow-wrap:anywhere",
+    "first": f"{LEFT}flex:2 1 10em;min-width:0;overflow-wrap:anywhere",
+    "name": f"{LEFT}flex:1 1 6em;min-width:0;overflow-wrap:anywhere",
+    "status": f"{LEFT}flex:0 0 8em",
+    "time": "flex:0 0 4em",
+    "tokens": "flex:0 0 4em",
+    "label": "margin:.4em 0 0",
+    "box": "margin:0 0 .6em;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere",
+    "answer": "max-width:44em;overflow-wrap:anywhere",
+    "prose": "margin:.2em 0 .6em 1em;overflow-wrap:anywhere",
+    "head": "margin:0 0 .6em;overflow-wrap:anywhere",
+    "picture": "max-width:100%;height:auto",
+    "gone": "background:rgba(211,47,47,.14);text-decoration:none",
+    "come": "background:rgba(46,125,50,.16);text-decoration:none",
+}
+"""Every style there can be. None is needed: without them the words, their order and the table remain."""
+
+UNTOUCHED = "tex2jax_ignore mathjax_ignore"
+"""Keeps MathJax from typesetting what a model wrote."""
+
+ANCHOR = re.compile(r"#?hnb-[\w.-]{1,80}", re.ASCII)
+SIZE = re.compile(r"\d{1,4}", re.ASCII)
+
+
+def known(name: str, value: str) -> bool:
+    """Whether this library writes that attribute with that value."""
+    match name:
+        case "style":
+            return value in STYLES.values()
+        case "class":
+            return value == UNTOUCHED or set(value.split()) <= CLASSES
+        case "href":
+            return value.startswith("#") and ANCHOR.fullmatch(value) is not None
+        case "id":
+            return not value.startswith("#") and ANCHOR.fullmatch(value) is not None
+        case "src":
+            return DATA.fullmatch(value) is not None
+        case "align":
+            return value in ("left", "right")
+        case "colspan" | "width" | "height":
+            return SIZE.fullmatch(value) is not None
+        case _:
+            return name == "alt" or (name == "open" and not value)
+
+
+def opening(tag: Tag, **attributes: str) -> str:
+    """The beginning of an element.
+
+    Raises:
+        ValueError: the element, or an attribute or its value, is not one that this library writes.
+    """
+    named = {name.rstrip("_"): value for name, value in attributes.items()}
+    if tag not in TAGS or not all(known(name, value) for name, value in named.items()):
+        raise ValueError(f"neither {tag!r} nor its attributes {sorted(named)} belong here")
+    told = "".join(f' {name}="{entities.escape(value, quote=True)}"' for name, value in named.items())
+    return f"<{tag}{told}>"
+
+
+remembered = lru_cache(maxsize=256)(opening)
+"""The same, for elements that are made again and again."""
+
+
+class Markup:
+    """A piece of HTML, made of text, which is escaped, and of other pieces. Nothing else gets in."""
+
+    __slots__ = ("_html",)
+
+    def __init__(self, *parts: Markup | str) -> None:
+        self._html = "".join(
+            part.html if isinstance(part, Markup) else entities.escape(part, quote=True) for part in parts
+        )
+
+    @classmethod
+    def element(cls, tag: Tag, *parts: Markup | str, **attributes: str) -> Markup:
+        """An element of these parts. A name ending in `_` stands for the one without it (`class_`).
+
+        Raises:
+            ValueError: the element, or an attribute or its value, is not one that this library writes.
+        """
+        begun = opening(tag, **attributes) if "src" in attributes else remembered(tag, **attributes)
+        made = cls(*parts)
+        made._html = begun if tag in VOID else f"{begun}{made._html}</{tag}>"
+        return made
+
+    @property
+    def html(self) -> str:
+        """The piece as it is written into a document."""
+        return self._html
+
+    def __len__(self) -> int:
+        return len(self._html.encode("utf-8"))
+
+    def __repr__(self) -> str:
+        return f"Markup({len(self)} bytes)"
+
+
+element = Markup.element
+
+
+def cell(column: str, *parts: Markup | str, head: bool = False, colspan: int = 0) -> Markup:
+    """A cell of a column. `align` is for GitHub, which keeps no style; the lab sets cells to the right, and yields to
+    style only."""
+    style = STYLES[column]
+    side = "left" if LEFT in style else "right"
+    more = {"colspan": str(colspan)} if colspan else {}
+    return element("th" if head else "td", *parts, align=side, style=style, **more)
+
+
+def line(*cells: Markup, wrong: bool = False) -> Markup:
+    """A row of a table."""
+    return element("tr", *cells, style=STYLES["wrong" if wrong else "row"])
+
+
+def grid(heads: list[tuple[str, str]], lines: list[Markup]) -> Markup:
+    """A table of these columns, each by the name of its style and its title."""
+    titles = line(*(cell(column, title, head=True) for column, title in heads))
+    head, body = element("thead", titles, style=STYLES["body"]), element("tbody", *lines, style=STYLES["body"])
+    return element("table", head, body, style=STYLES["rows"])
+
+
+def paragraph(*parts: Markup | str, style: str = "head") -> Markup:
+    """A line of ours."""
+    return element("p", *parts, style=STYLES[style])
+
+
+def folded(summary: Markup, parts: list[Markup], *, opened: bool, details: bool) -> Markup:
+    """Parts under a summary, that can be closed; or, where `details` are shown as text, just under it."""
+    if not details:
+        return Markup(element("p", summary), *parts)
+    return element("details", element("summary", summary), *parts, **({"open": ""} if opened else {}))
+
+
+def lined(text: str) -> Iterator[Markup]:
+    """Text whose line breaks hold."""
+    for number, one in enumerate(text.split("\n")):
+        if number:
+            yield element("br")
+        yield value(one)
+
+
+def value(text: str) -> Markup:
+    """Text that is not ours, kept apart, so that its direction does not turn its neighbours."""
+    return element("bdi", text)
+
+
+def painted(shown: Shown) -> Iterator[Markup]:
+    """A text in its colours."""
+    at = 0
+    for start, end, classes in shown.colours:
+        yield Markup(shown.text[at:start])
+        yield element("span", shown.text[start:end], class_=classes)
+        at = end
+    yield Markup(shown.text[at:])
+
+
+def boxed(shown: Shown) -> Markup:
+    """A text that a machine wrote, in a box of its own; the lab sets a bare `pre` in the interface's font."""
+    return element("pre", element("code", *painted(shown)), style=STYLES["box"])
+
+
+def mark(shown: Shown) -> Markup:
+    """What says that a text was cut, if it was; outside its box, so that no tool can forge it."""
+    return paragraph(shown.mark, style="label") if shown.mark else Markup()
+
+
+def hard(text: str) -> str:
+    """A number and its unit, not to be broken between lines."""
+    return text.replace(" ", NBSP)
+
+
+def facts(parts: list[Markup]) -> Iterator[Markup]:
+    """The parts of a header, with dots between them."""
+    for number, part in enumerate(parts):
+        yield Markup(" · ", part) if number else part
+
+
+def fact(text: str) -> Markup:
+    """A count of a header; errors stand out."""
+    return element("b", hard(text)) if text.startswith("✗") else Markup(hard(text))

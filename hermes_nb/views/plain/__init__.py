@@ -1,0 +1,54 @@
+"""Draws what `rows` decided as lines of text, in columns that hold in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from hermes_nb.views.plain.ledgers import ledger_lines
+from hermes_nb.views.plain.tables import compared_lines, errors_lines, runs_lines
+from hermes_nb.views.rows import Comparison, Errors, Ledger, Table
+from hermes_nb.views.rows.words import STAND_INS
+
+__all__ = ["lines"]
+
+NARROWEST = 60
+
+GLYPHS = str.maketrans(STAND_INS)
+STROKES = str.maketrans(
+    {"─": "-", "│": "|", "╌": "~", "·": "-", "–": "-", "↑": "^", "≠": "!", "−": "-", "×": "x"}
+)  # fmt: skip
+"""Strokes of ours that come in while lines are drawn, each with a stand-in of one column."""
+
+
+def lines(shown: Ledger | Table | Errors | Comparison, width: int = 80, *, ascii: bool = False) -> str:
+    """Lines of at most `width` columns (from 60 on); with `ascii`, of nothing but ASCII, the words the same."""
+    width = max(width, NARROWEST)
+    drawn = "\n".join(drawn_lines(stood_in(shown) if ascii else shown, width))
+    return re.sub(".…", "..", drawn).translate(STROKES) if ascii else drawn
+
+
+def drawn_lines(shown: Ledger | Table | Errors | Comparison, width: int) -> Iterator[str]:
+    """The lines, by what is shown."""
+    if isinstance(shown, Ledger):
+        return ledger_lines(shown, width)
+    if isinstance(shown, Table):
+        return runs_lines(shown, width)
+    return errors_lines(shown, width) if isinstance(shown, Errors) else compared_lines(shown, width)
+
+
+def stood_in(record: Any) -> Any:
+    """The record in ASCII: glyphs by their stand-ins, all other letters by their numbers."""
+    if isinstance(record, str):
+        told = "ok" if record == "✓" else record.translate(GLYPHS)
+        return told if told.isascii() else told.encode("ascii", "backslashreplace").decode()
+    if isinstance(record, tuple):
+        return tuple(stood_in(one) for one in record)
+    if is_dataclass(record) and not isinstance(record, type):
+        changed = {one.name: stood_in(getattr(record, one.name)) for one in fields(record)}
+        if changed.get("glyph") == changed.get("status") == "ok":
+            changed["glyph"] = ""
+        return replace(record, **changed)
+    return record
