@@ -11,16 +11,17 @@ tokens of that, so all of a conversation is one sequence; where a template makes
 from __future__ import annotations
 
 import copy
-import logging
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hermes_nb.clocks import random_ids
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.messages import Message, text_of
 from hermes_nb.parsers import get_parser
+from hermes_nb.parsers.base import THINK, Parser
 from hermes_nb.records import Reply
 from hermes_nb.servers import base
 from hermes_nb.servers.managed.engines import Atropos, Completions, Engine, SGLang, engine_of
@@ -30,12 +31,11 @@ from hermes_nb.servers.managed.vocabulary import Vocabulary
 
 __all__ = ["Atropos", "Completions", "Engine", "Generated", "ManagedServer", "SGLang", "SequenceNode"]
 
-log = logging.getLogger("hermes_nb")
-
 EXCERPT = 40
 """Characters that are shown of two texts which differ."""
 
-LEFT_OUT = ("model", "tool_choice", "stream", "stream_options", "parallel_tool_calls", "extra_body", "n")
+LEFT_OUT = ("model", "tool_choice", "stream", "stream_options", "parallel_tool_calls", "extra_body", "n", "logprobs",
+            "top_logprobs")  # fmt: skip
 """The fields of a chat request that mean nothing to an engine; those in `extra_body` do."""
 
 
@@ -46,7 +46,8 @@ class ManagedServer:
         engine: an `OpenAIServer` (its /v1/completions is asked, as vLLM has it), `SGLang(server)`, an object with
             Atropos's `tokens_and_logprobs_completion`, or anything with `async generate(ids, text=..., **sampling)`.
         tokenizer: as `Vocabulary`'s: a path, or an object of `tokenizers` or `transformers`.
-        parser: what reads tool calls out of text: a name (`hermes_nb.parsers.names()`), or a parser.
+        parser: what reads tool calls out of text: a name (`hermes_nb.parsers.names()`), a parser,
+            or None: all that the model writes is text.
         template: the chat template, as Jinja; by default the tokenizer's own, or else the one of the Hermes models.
         track_tree: keep every sequence by its text, prefixes too, as Atropos's tree mode does.
 
@@ -78,8 +79,10 @@ class ManagedServer:
         self.template = Template(template or self.vocabulary.template, self.vocabulary.names)
         self.track_tree = track_tree
         self.model = base.describe(engine)["model"]
-        get_parser(parser) if isinstance(parser, str) else None
+        if isinstance(parser, str):
+            get_parser(parser)
         self._held: list[Held] = []
+        self._spent: set[int] = set()
         self._tree: dict[str, SequenceNode] = {}
 
     async def chat_completion(
@@ -105,18 +108,24 @@ class ManagedServer:
         given = {"temperature": temperature, "max_tokens": max_tokens, **more, **(extra_body or {})}
         sampling = {name: value for name, value in given.items() if value is not None and name not in LEFT_OUT}
         offered = tuple(tools or ())
-        before, verbatim, text = self._begin(messages, offered)
+        flat = tuple({**message, "content": text_of(message.get("content"))} for message in messages)
+        before, verbatim, text = self._begin(flat, offered)
+        opened = _opened(text)
         node = EMPTY if before is None else before.node
         prompt = [*node.tokens, *self.vocabulary.encode(text[len(node.full_text) :])]
         choices, grown = [], []
-        for index in range(n):
-            written = await self.engine.generate(prompt, text=text, **sampling)
-            said = self.vocabulary.said(written.tokens)
-            new = node.grown(prompt, written, text + self.vocabulary.decode(written.tokens))
-            message, problems = self._read(said, offered)
-            own = {"role": "assistant", "content": said}
-            grown.append(Held(node=new, tools=offered, messages=(*messages, message), verbatim=(*verbatim, own)))
-            choices.append(_choice(index, message, written, said, problems))
+        try:
+            for index in range(n):
+                written = await self.engine.generate(prompt, text=text, **sampling)
+                said = self.vocabulary.said(written.tokens)
+                new = node.grown(prompt, written, text + self.vocabulary.decode(written.tokens))
+                message, problems = self._read(said, offered, opened=bool(opened))
+                own = {"role": "assistant", "content": opened + said}
+                grown.append(Held(node=new, tools=offered, messages=(*flat, message), verbatim=(*verbatim, own)))
+                choices.append(_choice(index, message, written, said, problems))
+        except BaseException:
+            self._spent.discard(id(before))
+            raise
         self._keep(before, grown)
         return self._body(choices, prompt)
 
@@ -147,12 +156,22 @@ class ManagedServer:
         if self.track_tree:
             tree = copy.deepcopy(self._tree)
             return {"sequences": tree, "tree": tree}
-        return {"nodes": [copy.deepcopy(held.node) for held in self._held]}
+        return {"nodes": [copy.deepcopy(held.node) for held in self._held if id(held) not in self._spent]}
 
     def reset(self) -> None:
         """Forget every sequence."""
         self._held = []
+        self._spent = set()
         self._tree = {}
+
+    async def stream(self, **request: Any) -> AsyncIterator[dict[str, Any]]:
+        """Answer a chat request as a stream: engines tell their tokens at the end, so it is one piece.
+
+        Raises:
+            ServerError: the engine did not answer, or without tokens.
+            ConfigurationError: the template refuses the conversation.
+        """
+        yield await self.chat_completion(**request)
 
     async def ask(self, messages: str | Sequence[Message], tools: Any = None, **request: Any) -> Reply:
         """Ask once, outside any run: text or messages in, a Reply out; as `OpenAIServer.ask`.
@@ -166,16 +185,14 @@ class ManagedServer:
     def __repr__(self) -> str:
         return f"ManagedServer({self.engine!r} · {self.parser if isinstance(self.parser, str) else 'parser'})"
 
-    def _begin(
-        self, messages: Sequence[Message], tools: tuple[Any, ...]
-    ) -> tuple[Held | None, tuple[Message, ...], str]:
+    def _begin(self, flat: tuple[Message, ...], tools: tuple[Any, ...]) -> tuple[Held | None, tuple[Message, ...], str]:
         """What the request goes on from, its messages with the model's own words, and its prompt as text."""
-        flat = tuple({**message, "content": text_of(message.get("content"))} for message in messages)
-        for held in sorted(self._held, key=lambda one: len(one.messages), reverse=True):
+        for held in sorted(self._held, key=lambda one: (-len(one.messages), id(one) in self._spent)):
             if held.messages and held.begins(flat, tools):
                 verbatim = (*held.verbatim, *flat[len(held.messages) :])
                 text = self.template.render(verbatim, tools, ask=True)
                 if text.startswith(held.node.full_text):
+                    self._spent.add(id(held))  # At once: another request may be on its way.
                     return held, verbatim, text
                 self._warn_of(_rewritten(held.node.full_text, text))
                 break
@@ -191,22 +208,30 @@ class ManagedServer:
                 stacklevel=2,
             )
 
-    def _read(self, said: str, tools: tuple[Any, ...]) -> tuple[Message, tuple[str, ...]]:
-        """The message in what the model wrote."""
-        parser = get_parser(self.parser) if isinstance(self.parser, str) else self.parser
+    def _read(self, said: str, tools: tuple[Any, ...], *, opened: bool) -> tuple[Message, tuple[str, ...]]:
+        """The message in what the model wrote. What was meant as a call and is none is one whose arguments are its
+        text, so that the model is told."""
+        if self.parser is None:
+            return {"role": "assistant", "content": said}, ()
+        parser = self.parser
+        if isinstance(parser, str):
+            parser = get_parser(parser, tools, opened=opened)
+        elif type(parser) is Parser:
+            parser = Parser(parser.format, tools, opened=opened)
         parsed = parser.parse(said, list(tools) or None)
         message: Message = {"role": "assistant", "content": parsed.content or ""}
         if parsed.reasoning:
             message["reasoning_content"] = parsed.reasoning
-        if parsed.calls:
-            message["tool_calls"] = [_entry(call) for call in parsed.calls]
-        return message, tuple(str(problem) for problem in parsed.problems)
+        if calls := parsed.tool_calls(new_id=partial(random_ids, "call")):
+            message["tool_calls"] = [_entry(call) for call in calls]
+        return message, tuple(f"{one.message} (at character {one.position})" for one in parsed.problems)
 
     def _keep(self, before: Held | None, grown: Sequence[Held]) -> None:
+        """Hold what has grown; what it grew from is no sequence any more, but may be gone on from once more."""
         if self.track_tree:
             self._tree |= {held.node.full_text: held.node for held in grown}
-        else:
-            self._held = [held for held in self._held if held is not before]
+        if before is not None:
+            self._spent.add(id(before))
         self._held += grown
 
     def _body(self, choices: Sequence[dict[str, Any]], prompt: Sequence[int]) -> dict[str, Any]:
@@ -223,6 +248,12 @@ class ManagedServer:
             "usage": usage,
             "prompt_token_ids": list(prompt),
         }
+
+
+def _opened(prompt: str) -> str:
+    """The end of a prompt that ends inside a thought, from the mark on; "" where it does not."""
+    mark = THINK[0]
+    return prompt[prompt.rindex(mark) :] if prompt.rstrip().endswith(mark) else ""
 
 
 def _rewritten(own: str, text: str) -> str:
