@@ -22,6 +22,7 @@ __all__ = [
     "HermesError",
     "Limits",
     "LiveRun",
+    "ManagedServer",
     "OpenAIServer",
     "ScriptedServer",
     "Tool",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from hermes_nb.repairs import repair
     from hermes_nb.scores import scored
     from hermes_nb.servers.cassette import Cassette
+    from hermes_nb.servers.managed import ManagedServer
     from hermes_nb.servers.openai import OpenAIServer, default_server
     from hermes_nb.servers.scripted import ScriptedServer
     from hermes_nb.sync import allow_nested_loops
@@ -74,6 +76,7 @@ else:
         "HermesError": "exceptions",
         "Limits": "limits",
         "LiveRun": "live",
+        "ManagedServer": "servers.managed",
         "OpenAIServer": "servers.openai",
         "ScriptedServer": "servers.scripted",
         "Tool": "tools.functions",

@@ -67,6 +67,7 @@ def reply_from(
     problems = [f"an error stands beside the choices{told}"] if (told := _stated_error(body)) else []
     content = _content(message.get("content"), problems)
     entries = _call_entries(message, problems)
+    words, source, told_problems = _words(message, content, split_think), *_own_words(body)
     entries, calls = _numbered(entries, turn, set() if taken is None else taken, new_id, problems)
     return Reply(
         message=_canonical(message, content, entries),
@@ -76,9 +77,9 @@ def reply_from(
         usage=usage_from(body.get("usage")),
         model=_text_or_none(body.get("model")),
         id=_text_or_none(body.get("id")),
-        problems=tuple(problems),
+        problems=(*problems, *told_problems),
         raw=body,
-        **_words(message, content, split_think),
+        **({**words, "source_text": source} if source else words),
         **travel,
     )
 
@@ -91,6 +92,14 @@ def _words(message: Message, content: Any, split_think: bool) -> dict[str, Any]:
         return {"text": text, "reasoning": reasoning}
     both = "\n\n".join(part for part in (reasoning, thought) if part)
     return {"text": said, "reasoning": both or None, "source_text": text}
+
+
+def _own_words(body: Any) -> tuple[str | None, list[str]]:
+    """What a ManagedServer tells beside the message: the model's own text, and what could not be read of it."""
+    choice = body["choices"][0]
+    told = choice.get("problems")
+    texts = [one for one in told if isinstance(one, str)] if isinstance(told, list) else []
+    return _text_or_none(choice.get("source_text")), texts
 
 
 def _is_plain(choices: Any) -> bool:

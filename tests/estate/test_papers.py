@@ -97,7 +97,7 @@ def third_party(path: Path) -> set[str]:
 
 
 def test_everything_a_contributor_needs_is_on_the_test_shelf(project: dict[str, Any]) -> None:
-    assert "hermes_nb[fast,lab]" in project["optional-dependencies"]["test"]
+    assert "hermes_nb[fast,lab,tokens]" in project["optional-dependencies"]["test"]
 
 
 def test_ruff_and_mypy_read_the_oldest_python_that_is_promised(root: Path, project: dict[str, Any]) -> None:

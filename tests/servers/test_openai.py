@@ -46,7 +46,7 @@ async def test_a_request_is_the_one_that_create_would_make(connect) -> None:
     settings: dict[str, Any] = {"headers": {"X-Course": "4"}, "echo_reasoning": "verbatim"}
     async with connect(["one", "two"], **settings) as (scripted, server):
         async with openai.AsyncOpenAI(
-            base_url=server.base_url, api_key=server._key.reveal(), default_headers={"X-Course": "4"}
+            base_url=server.base_url, api_key=server._account.key.reveal(), default_headers={"X-Course": "4"}
         ) as client:
             await client.chat.completions.create(
                 model="m", messages=history, extra_body={"provider": {"only": ["x"]}}, **fields

@@ -44,7 +44,7 @@ def test_one_server_works_with_asyncio_run_twice(elsewhere: str) -> None:
     server = OpenAIServer("m", base_url=elsewhere)
 
     assert [asyncio.run(server.ask(text)).text for text in ("one", "two")] == ["one", "two"]
-    assert server._clients == {}
+    assert server._account.clients == {}
 
 
 def test_one_server_works_on_several_loops_at_once(elsewhere: str) -> None:
@@ -64,21 +64,21 @@ def test_one_server_works_on_several_loops_at_once(elsewhere: str) -> None:
         thread.join()
 
     assert sorted(said) == ["after"] * 3 + ["before"] * 3
-    assert server._clients == {}
+    assert server._account.clients == {}
 
 
 def test_a_loop_that_was_closed_by_hand_is_forgotten(elsewhere: str) -> None:
     server = OpenAIServer("m", base_url=elsewhere)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(server.ask("one"))
-    kept = server._clients[loop][1]
+    kept = server._account.clients[loop][1]
     loop.run_until_complete(kept.aclose())
-    server._clients[loop] = (None, kept)  # type: ignore[assignment]
+    server._account.clients[loop] = (None, kept)  # type: ignore[assignment]
     loop.close()
 
     asyncio.run(server.ask("two"))
 
-    assert server._clients == {}
+    assert server._account.clients == {}
 
 
 SCRIPT = """
@@ -115,7 +115,7 @@ async def test_a_closed_server_opens_again_when_it_is_used(connect) -> None:
     async with connect(["one", "two"]) as (_, server):
         await server.ask("Hi")
         await server.close()
-        assert server._clients == {}
+        assert server._account.clients == {}
         assert (await server.ask("Hi")).text == "two"
 
 
@@ -210,7 +210,7 @@ async def test_a_server_that_is_dropped_while_its_loop_goes_on_closes_its_client
     async with ScriptedServer(["hi"]).serve() as base_url:
         server = OpenAIServer("m", base_url=base_url)
         await server.ask("?")
-        client = next(iter(server._clients.values()))[0]
+        client = next(iter(server._account.clients.values()))[0]
         del server
         gc.collect()
         for _ in range(10):

@@ -13,7 +13,7 @@ from hermes_nb.servers import OpenAIServer, Scripted, ScriptedServer
 
 def busy(server: OpenAIServer) -> list[int]:
     """How many requests each pool of the running loop's client is busy with; the pools that have none left out."""
-    client = server._clients[asyncio.get_running_loop()][0]
+    client = server._account.clients[asyncio.get_running_loop()][0]
     return [count for count in client._client._transport._busy if count]
 
 

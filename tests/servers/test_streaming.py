@@ -77,7 +77,7 @@ def heard() -> Heard:
 async def test_a_streamed_request_is_the_one_that_create_would_make(connect) -> None:
     fields: dict[str, Any] = {"temperature": 0.5, "max_tokens": 9, "stream_options": {"include_usage": True}}
     async with connect(["one", "two"]) as (scripted, server):
-        async with openai.AsyncOpenAI(base_url=server.base_url, api_key=server._key.reveal()) as client:
+        async with openai.AsyncOpenAI(base_url=server.base_url, api_key=server._account.key.reveal()) as client:
             async for _ in await client.chat.completions.create(model="m", messages=MESSAGES, stream=True, **fields):
                 pass
         async for _ in server.stream(messages=MESSAGES, tools=None, **fields):

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hermes_nb import dialects, failures, outgoing
-from hermes_nb.exceptions import ConfigurationError, HermesError, ServerError, WrongLoopError
+from hermes_nb.exceptions import ConfigurationError, HermesError, ServerError
 from hermes_nb.messages import Message
 from hermes_nb.records import Reply, RunError
 from hermes_nb.redact import Secret
 from hermes_nb.servers import base
 from hermes_nb.servers.base import Completion
 from hermes_nb.servers.openai import connection, streaming
-from hermes_nb.servers.openai.clients import Clients
+from hermes_nb.servers.openai.account import Account
 from hermes_nb.servers.openai.pace import Pace, Place
 from hermes_nb.servers.streams import Stream
 
@@ -33,10 +31,6 @@ if TYPE_CHECKING:
     from hermes_nb.servers.openai.checking import ServerCheck
 
 T = TypeVar("T")
-
-OPENAI = "https://api.openai.com/v1"
-
-TELLING = re.compile(r"(?i)auth|key|token|secret|cookie|passw|credential")
 
 
 class OpenAIServer:
@@ -88,9 +82,8 @@ class OpenAIServer:
         max_concurrency: int | None = None,
         requests_per_minute: int | None = None,
     ) -> None:
-        _check(model, base_url)
-        if client is not None and (base_url or api_key or headers or aiohttp):
-            raise ConfigurationError("a client brings its own base_url, api_key, headers and transport: set them there")
+        if not isinstance(model, str) or not model:
+            raise ConfigurationError(f"a server needs the name of a model, such as 'hermes-4'; got {model!r}")
         self.model = model
         self.timeout = timeout
         self.stream_idle_timeout = stream_idle_timeout
@@ -100,13 +93,10 @@ class OpenAIServer:
         self.split_think = split_think
         self.images = images
         self.context_window: int | None = None
-        self._address = base.without_userinfo(base_url)
-        self._full_address = Secret(base_url) if base_url and base_url != self._address else None
-        self._key = Secret(api_key) if api_key else None
-        self._headers = {name: Secret(value) for name, value in (headers or {}).items()}
-        self._given = client
-        self._home: weakref.ref[asyncio.AbstractEventLoop] | None = None
-        self._clients = Clients()
+        self._account = Account(
+            base_url=base_url, api_key=api_key, headers=headers, given=client, timeout=timeout, retries=max_retries,
+            aiohttp=aiohttp,
+        )  # fmt: skip
         self._renamed: set[str] = set()
         self._counted = True
         unbounded = max_concurrency is None and requests_per_minute is None
@@ -115,8 +105,7 @@ class OpenAIServer:
     @property
     def base_url(self) -> str:
         """Where requests go, without user and password."""
-        given = str(self._given.base_url).rstrip("/") if self._given is not None else self._address
-        return base.without_userinfo(given or os.environ.get("OPENAI_BASE_URL") or OPENAI) or OPENAI
+        return self._account.base_url
 
     async def chat_completion(
         self,
@@ -177,7 +166,7 @@ class OpenAIServer:
                     yield chunk
 
     async def _begin(self, body: dict[str, Any]) -> Any:
-        return await streaming.begin(await self._client(), body, self)
+        return await streaming.begin(await self._account.client(), body, self)
 
     def _body(
         self, *, messages: Sequence[Message], n: int = 1, extra_body: Mapping[str, Any] | None = None, **fields: Any
@@ -217,14 +206,26 @@ class OpenAIServer:
             return bool(body.pop("stream_options"))
         return False
 
-    async def _post(self, body: dict[str, Any]) -> Completion:
+    async def post(self, path: str, body: Mapping[str, Any]) -> Completion:
+        """Send a request of another kind to the same server, `/completions` say, with the model's name in its body;
+        what comes back, as it came.
+
+        Raises:
+            ServerError: the server did not answer with a JSON object, or with one that holds an error.
+            ConfigurationError: the request cannot be sent.
+        """
+        async with self._place() as place:
+            answer = await self._post({"model": self.model, **body}, path)
+            place.repeats = answer.retries
+        answer.waited = place.waited
+        return answer
+
+    async def _post(self, body: dict[str, Any], path: str = "/chat/completions") -> Completion:
         import openai
 
-        client = await self._client()
+        client = await self._account.client()
         try:
-            response = await client.post(
-                "/chat/completions", cast_to=connection.http().Response, **connection.payload(client, body)
-            )
+            response = await client.post(path, cast_to=connection.http().Response, **connection.payload(client, body))
         except openai.OpenAIError as error:
             raise ServerError(failures.named(error, base.place_of(self))) from error
         return base.completion(
@@ -256,11 +257,11 @@ class OpenAIServer:
 
         patience = min(self.timeout or checking.PATIENCE_SECONDS, checking.PATIENCE_SECONDS)
         try:
-            client = (await self._client()).with_options(max_retries=0, timeout=patience)
+            client = (await self._account.client()).with_options(max_retries=0, timeout=patience)
         except HermesError as error:
             return checking.unasked(self, error)
         hasty = object.__new__(type(self))  # This server with a client that gives up soon; what it learns, we share.
-        vars(hasty).update(vars(self) | {"_given": client, "_home": None})
+        vars(hasty).update(vars(self) | {"_account": self._account.hurried(client)})
         found = await checking.check(hasty, client)
         self._counted = hasty._counted
         self.context_window = found.context_window or self.context_window
@@ -268,68 +269,17 @@ class OpenAIServer:
 
     async def close(self) -> None:
         """Close the running event loop's client; those of other loops are closed with them, a passed-in one never."""
-        await self._clients.close(asyncio.get_running_loop())
+        await self._account.clients.close(asyncio.get_running_loop())
 
     def secrets(self) -> tuple[Secret, ...]:
         """What must not be stored or shown: the key, the address with its password, and headers that hold secrets."""
-        key = self._key or getattr(self._given, "api_key", None) or os.environ.get("OPENAI_API_KEY")
-        telling = (value for name, value in self._headers.items() if TELLING.search(name))
-        given = (key or None, self._full_address, *telling)
-        return tuple(one if isinstance(one, Secret) else Secret(one) for one in given if isinstance(one, str | Secret))
+        return self._account.secrets()
 
     def __repr__(self) -> str:
         return f"OpenAIServer({self.model} at {self.base_url})"
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._given is not None:
-            raise TypeError("a server made with client= stays where its client is: make another one for the copy")
-        return {**vars(self), "_clients": Clients(), "_renamed": set(self._renamed)}
-
-    async def _client(self) -> AsyncOpenAI:
-        loop = asyncio.get_running_loop()
-        if self._given is not None:
-            return self._at_home(self._given, loop)
-        return await self._clients.of(loop, self._make_client)
-
-    def _at_home(self, client: AsyncOpenAI, loop: asyncio.AbstractEventLoop) -> AsyncOpenAI:
-        if self._home is None:
-            self._home = weakref.ref(loop)
-        if self._home() is not loop:
-            raise WrongLoopError(
-                "the client passed to OpenAIServer belongs to the event loop that first used it, and this is another "
-                "one: give base_url= and api_key= in place of client=, and each loop gets a client of its own"
-            )
-        return client
-
-    def _make_client(self) -> AsyncOpenAI:
-        key = _revealed(self._key) if self._key else os.environ.get("OPENAI_API_KEY")
-        if not key and not connection.is_local(self.base_url):
-            raise ConfigurationError(
-                f"{self.base_url} needs a key: give it as OpenAIServer(api_key=...), or set OPENAI_API_KEY "
-                "(if it takes any, api_key='none' will do)"
-            )
-        return connection.make_client(
-            key=key or "none",
-            base_url=_revealed(self._full_address) if self._full_address else self._address,
-            headers={name: _revealed(value) for name, value in self._headers.items()},
-            timeout=self.timeout,
-            retries=self.max_retries,
-            aiohttp=self.aiohttp,
-        )
-
-
-def _revealed(secret: Secret) -> str:
-    try:
-        return secret.reveal()
-    except ValueError as error:
-        raise ConfigurationError("this server was pickled, which left its secrets behind: make it again") from error
-
-
-def _check(model: Any, base_url: Any) -> None:
-    if not isinstance(model, str) or not model:
-        raise ConfigurationError(f"a server needs the name of a model, such as 'hermes-4'; got {model!r}")
-    if base_url and not str(base_url).startswith(("http://", "https://")):
-        raise ConfigurationError(f"base_url begins with http:// or https://; got {base.without_userinfo(base_url)!r}")
+        return {**vars(self), "_renamed": set(self._renamed)}
 
 
 def default_server() -> OpenAIServer:
