@@ -62,7 +62,7 @@ def clerk(clock: StillClock, seed: str) -> Any:
 
     def reply(request: Request) -> Scripted:
         asked = sum(message["role"] == "assistant" for message in request["messages"])
-        lot = Random(f"{seed} {asked}")  # noqa: S311 - nothing secret hangs on it
+        lot = Random(f"{seed} {asked}")
         clock.advance(round(lot.uniform(0.2, 2.0), 3))
         if asked >= STEPS:
             return Scripted(text="Done.")
@@ -72,8 +72,8 @@ def clerk(clock: StillClock, seed: str) -> Any:
     return reply
 
 
-async def made(path: Path) -> None:
-    """Write the runs to this file, which must not be there."""
+async def made() -> bytes:
+    """The runs, as the lines of a journal."""
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "errors.jsonl"
         ids, clock = CountedIds(), StillClock()
@@ -86,7 +86,7 @@ async def made(path: Path) -> None:
                 )  # fmt: skip
                 await loop.run(f"See to the orders of customer {task}.", task=f"customer-{task}", attempt=attempt)
         lines = [codec.dumps(_anywhere(codec.loads(line))) for line in journal.read_bytes().splitlines()]
-    path.write_bytes(b"\n".join(lines) + b"\n")
+    return b"\n".join(lines) + b"\n"
 
 
 def _anywhere(value: Any) -> Any:
@@ -99,4 +99,4 @@ def _anywhere(value: Any) -> Any:
 
 if __name__ == "__main__":
     ERRORS.parent.mkdir(exist_ok=True)
-    asyncio.run(made(ERRORS))
+    ERRORS.write_bytes(asyncio.run(made()))

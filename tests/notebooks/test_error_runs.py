@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import hermes_nb as hn
 from tests.notebooks.error_runs import ATTEMPTS, ERRORS, TASKS, made
 
 
-async def test_the_runs_with_errors_are_made_anew_byte_for_byte(tmp_path: Path) -> None:
-    await made(tmp_path / "errors.jsonl")
-
-    assert (tmp_path / "errors.jsonl").read_bytes() == ERRORS.read_bytes()
+async def test_the_runs_with_errors_are_made_anew_byte_for_byte() -> None:
+    assert await made() == ERRORS.read_bytes()
 
 
 def test_the_runs_with_errors_have_an_error_of_every_kind_a_model_or_tool_makes() -> None:
