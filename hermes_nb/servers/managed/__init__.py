@@ -11,7 +11,6 @@ tokens of that, so all of a conversation is one sequence; where a template makes
 from __future__ import annotations
 
 import copy
-import time
 import warnings
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
@@ -242,7 +241,6 @@ class ManagedServer:
         return {
             "id": random_ids("chatcmpl"),
             "object": "chat.completion",
-            "created": int(time.time()),
             "model": self.model,
             "choices": list(choices),
             "usage": usage,
