@@ -7,23 +7,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from hermes_nb.records import ToolCall, Turn
+from hermes_nb.records import Reply, ToolCall, Turn
 
 NextAction = Literal["retried_same", "changed_arguments", "changed_tool", "answered", "ended"]
 """What the reply of the next turn did: one of its calls has the same tool and arguments; one has the same tool; it has
-calls, none of the same tool; it has none, and is whole; there is no such reply, or it was cut off before any call."""
+calls, none of the same tool; it has none, but says something, and is whole; there is no such reply, it is empty, or it
+was cut off before any call."""
 
 Wanted: TypeAlias = tuple[str, str]
 """A call as it is compared: the tool, and its arguments as `canonical` gives them."""
 
 
-def next_action(call: Wanted, then: Collection[Wanted] | None, *, cut: bool = False) -> NextAction:
-    """What came after `call`, where the next turn's reply makes the calls `then` (None: there is no reply), and is
-    whole or was `cut` off."""
-    if then is None or (cut and not then):
+def next_action(call: Wanted, reply: Reply | None, then: Collection[Wanted]) -> NextAction:
+    """What came after `call`, where the next turn has this `reply`, which makes the calls `then`."""
+    if reply is None:
         return "ended"
     if not then:
-        return "answered"
+        return "answered" if (reply.text or reply.refusal) and not reply.partial else "ended"
     if call in then:
         return "retried_same"
     return "changed_arguments" if call[0] in {tool for tool, _ in then} else "changed_tool"
@@ -47,7 +47,7 @@ def following(turns: Sequence[Turn], call: ToolCall) -> Following:
     if turn is None or turn.reply is None:
         return Following("ended")
     made = {wanted(one): one for one in reversed(turn.reply.calls)}
-    action = next_action(wanted(call), made, cut=turn.reply.partial)
+    action = next_action(wanted(call), turn.reply, made)
     if action == "changed_arguments":
         return Following(action, turn, next(one for one in turn.reply.calls if one.name == call.name))
     return Following(action, turn, made.get(wanted(call), next(iter(turn.reply.calls), None)))

@@ -32,7 +32,7 @@ def failed(*then: tuple[str, Any], text: str = "") -> AgentResult:
         ([("add", '{"a": 2')], "", "changed_arguments"),
         ([("look", {})], "One moment.", "changed_tool"),
         ([], "It failed.", "answered"),
-        ([], "", "answered"),
+        ([], "", "ended"),
     ],
 )
 def test_what_the_model_did_next_has_a_name(then: list[tuple[str, Any]], text: str, action: str) -> None:

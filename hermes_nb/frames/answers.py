@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hermes_nb.frames.plain import PlainRun, PlainTurn
 from hermes_nb.frames.values import canonical
+from hermes_nb.outcomes import Wanted, next_action
 from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult, Turn
 
 
@@ -51,22 +52,16 @@ def _of_turn(turn: Turn | PlainTurn) -> list[Answered]:
 
 
 def _look_ahead(calls: list[Answered], reply: Reply | None, then: list[Answered]) -> None:
-    if reply is None or (not then and (reply.partial or not (reply.text or reply.refusal))):
+    if reply is None:
         return
-    made = {(one.call.name, _wanted(one)) for one in then}
-    names = {name for name, _ in made}
+    asked = {call.index for call in reply.calls}
+    made = {_wanted(one) for one in then if one.index in asked}
     for one in calls:
-        name = one.call.name
-        if not made:
-            one.next_action = "answered"
-        elif name not in names:
-            one.next_action = "changed_tool"
-        else:
-            one.next_action = "retried_same" if (name, _wanted(one)) in made else "changed_arguments"
+        one.next_action = next_action(_wanted(one), reply, made)
 
 
-def _wanted(one: Answered) -> str:
-    return one.call.arguments if one.parsed is None else one.parsed
+def _wanted(one: Answered) -> Wanted:
+    return one.call.name, one.call.arguments if one.parsed is None else one.parsed
 
 
 def _look_for_recovery(every: list[Answered]) -> None:

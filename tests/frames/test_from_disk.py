@@ -13,11 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from hermes_nb import frames, journal
+from hermes_nb.events import Event, fold
 from hermes_nb.exceptions import JournalError, JournalWarning
 from hermes_nb.frames.lines import runs_of
 from hermes_nb.frames.shapes import shapes
 from hermes_nb.journal import Bounds, Journal
-from tests.frames.journals import journals, write
+from hermes_nb.outcomes import following
+from tests.frames.journals import journals, runs, write
 from tests.journal.written import RUN, run_of, written
 
 NAMES = ("runs", "turns", "messages", "calls", "errors", "tokens")
@@ -43,6 +45,15 @@ def test_tables_from_files_are_the_tables_of_the_loaded_runs(
         results = journal.load(folder / "*.jsonl")
         for fast, slow in zip(every(folder / "*.jsonl"), every(results), strict=True):
             same(fast, slow)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(runs("r"))
+def test_what_came_next_is_what_the_views_show(events: list[Event]) -> None:
+    result = fold(events)
+    table = frames.calls(result)
+
+    assert table["next_action"].tolist() == [following(result.turns, call).action for call in result.calls]
 
 
 def test_what_the_writer_writes_is_read_straight_from_its_lines(tmp_path: Path) -> None:
