@@ -23,6 +23,8 @@ log = logging.getLogger("hermes_nb")
 _held: set[LiveRun] = set()
 """The runs that go on: an event loop alone would let go of one that nobody else holds."""
 
+_ending = threading.Lock()
+
 
 class Steering:
     """The messages that wait to join a run, put in on any thread."""
@@ -85,18 +87,28 @@ class LiveRun(Displayed):
             self._begin(conducting, context)
 
     def _begin(self, conducting: Coroutine[Any, Any, AgentResult], context: contextvars.Context) -> None:
-        self._loop.create_task(conducting, context=context).add_done_callback(self._over)
+        sync.task_of(conducting, context).add_done_callback(self._over)
 
-    def _over(self, task: asyncio.Task[AgentResult]) -> None:
+    def _over(self, task: asyncio.Task[AgentResult | sync.Exit]) -> None:
         _held.discard(self)
         self._steering.close()
         try:
             self._run.cut()
-            error = None if task.cancelled() else task.exception()
-            if error is not None and not self._awaited:
+            error = sync.error_of(task)
+            if error is not None and not task.cancelled() and not self._awaited:
                 log.error("%r ended with an exception, and nobody awaits it", self, exc_info=error)
         finally:  # Somebody may wait for it.
             sync.hand_over(task, self._outcome)
+
+    def _look(self) -> None:
+        """End a run whose event loop was closed under it: nothing goes on there, and nobody would ever be told."""
+        if self._loop.is_closed() and not self._outcome.done():
+            with _ending:
+                if self in _held:
+                    _held.discard(self)
+                    self._steering.close()
+                    self._run.cut()
+                    self._outcome.set_exception(asyncio.CancelledError("the run's event loop was closed"))
 
     @property
     def result(self) -> AgentResult:
@@ -155,7 +167,7 @@ class LiveRun(Displayed):
             raise ConfigurationError("this run is on the event loop of this thread: `await run` instead")
         self._awaited += 1
         try:
-            return sync.patiently(self._outcome, timeout)
+            return sync.patiently(self._outcome, timeout, self._look)
         except KeyboardInterrupt:
             self.stop()
             sync.quietly(self._outcome)
@@ -170,13 +182,17 @@ class LiveRun(Displayed):
         over = asyncio.wrap_future(self._outcome)
         self._awaited += 1
         interrupted = False
-        while not over.done():
-            try:
-                await asyncio.wait({over})
-            except asyncio.CancelledError:
-                interrupted = True
-                self.stop()
-        self._awaited -= 1
+        look_after = None if self._loop is asyncio.get_running_loop() else sync.LOOK_SECONDS
+        try:
+            while not over.done():
+                try:
+                    self._look()
+                    await asyncio.wait({over}, timeout=look_after)
+                except asyncio.CancelledError:
+                    interrupted = True
+                    self.stop()
+        finally:
+            self._awaited -= 1
         if interrupted:
             over.exception()  # Looked at, so that asyncio does not report it as never retrieved.
             raise asyncio.CancelledError

@@ -7,8 +7,9 @@ import logging
 import threading
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
+from hermes_nb import sync
 from hermes_nb.clocks import Clock
 from hermes_nb.events import CallFinished, Delta, Event, Fold, RunFinished, RunStarted
 from hermes_nb.heartbeat import heartbeat
@@ -69,7 +70,7 @@ class Run:
         self._observers = list(observers)
         self._lock = threading.Lock()
         self._cancelled = False
-        self._work: asyncio.Task[Ending] | None = None
+        self._work: asyncio.Task[Ending | sync.Exit] | None = None
         self._given_up: asyncio.Future[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
 
@@ -119,7 +120,7 @@ class Run:
     def _tell(self, observer: Observer, event: Event) -> None:
         try:
             observer(event)
-        except Exception as error:  # The observers' doorway: one that fails is told no more, and the run goes on.
+        except (Exception, SystemExit) as error:  # The observers' doorway: who fails is told no more, the run goes on.
             self.forget(observer)
             log.exception("an observer failed on %s and is told no more", type(event).__name__)
             warnings.warn(f"the observer {observer!r} failed and is told no more: {error!r}", stacklevel=2)
@@ -144,6 +145,7 @@ class Run:
     def cut(self) -> None:
         """End a run that nobody conducts any more, where that has not been done; its event loop is closing, say."""
         if not self.over:
+            self._kept.unsynced = True  # It is brought to the disk at once, and maybe on no event loop.
             self._end("interrupted", None, None)
             self._kept.cut()
 
@@ -191,7 +193,7 @@ class Run:
         """
         loop = asyncio.get_running_loop()
         self._given_up = loop.create_future()
-        self._work = loop.create_task(turns)
+        self._work = sync.task_of(turns)
         if self.stopping is not None:  # Before it began.
             self._work.cancel()
         if seconds is not None:
@@ -203,7 +205,10 @@ class Run:
             stop_reason, failure = self._ending(self._work)
             given = None if state is None or self._cancelled else await self._state(state)
             self._end(stop_reason, failure, given)
-            await self._outlast(asyncio.ensure_future(self._close(after)))
+            closing = asyncio.ensure_future(self._close(after))
+            await self._outlast(closing)
+        if self.error is None and not closing.cancelled():
+            self.error = closing.exception()  # Where warnings are errors.
         if self.error is not None:
             raise self.error
         if self._cancelled:
@@ -223,15 +228,15 @@ class Run:
                 self.stop()
                 end = None if seconds is None else loop.time()
 
-    def _ending(self, work: asyncio.Task[Ending]) -> Ending:
+    def _ending(self, work: asyncio.Task[Ending | sync.Exit]) -> Ending:
         """How the run ended, and the error behind it."""
         if not work.done():
             self.abandoned.append(_at_work_on(self.folded.unanswered))
             return self.stopping or "interrupted", None
-        error = None if work.cancelled() else work.exception()
-        if error is None and not work.cancelled():
-            return work.result()
-        if error is not None and not isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        error = sync.error_of(work)
+        if error is None:
+            return cast("Ending", work.result())
+        if not isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
             self.error = error
             return "crashed", RunError(type=type(error).__name__, message=str(error), cause=error)
         self._cancelled = self._cancelled or self.stopping is None  # By a tool that raised KeyboardInterrupt.

@@ -6,19 +6,23 @@ import asyncio
 import atexit
 import contextvars
 import importlib
+import logging
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hermes_nb.exceptions import ConfigurationError, MissingDependency
+
+log = logging.getLogger("hermes_nb")
 
 T = TypeVar("T")
 
@@ -51,17 +55,26 @@ class PrivateLoop:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, name="hermes_nb run_sync", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="hermes_nb run_sync", daemon=True)
         self.thread.start()
+
+    def _run(self) -> None:
+        """Run the loop until it is stopped. A task that raises SystemExit or KeyboardInterrupt makes it break off, and
+        whoever waits for something on it would wait for ever."""
+        while True:
+            try:
+                return self.loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                log.warning("%r was raised on the event loop of run_sync, which goes on", error)
 
     def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """What the coroutine gives, waited for on the calling thread."""
         outcome: Future[T] = Future()
-        begun: Future[asyncio.Task[T]] = Future()
+        begun: Future[asyncio.Task[T | Exit]] = Future()
         context = contextvars.copy_context()
 
         def begin() -> None:
-            task = self.loop.create_task(coroutine, context=context)
+            task = task_of(coroutine, context)
             task.add_done_callback(lambda task: hand_over(task, outcome))
             begun.set_result(task)
 
@@ -117,14 +130,44 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def hand_over(task: asyncio.Task[T], outcome: Future[T]) -> None:
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A SystemExit on its way to whoever waits."""
+
+    error: SystemExit
+
+
+def task_of(coroutine: Coroutine[Any, Any, T], context: contextvars.Context | None = None) -> asyncio.Task[T | Exit]:
+    """A task of the coroutine on the running loop. Its SystemExit is a value: raised out of a task it would end the
+    loop, and with it a kernel. `error_of` tells it from others."""
+    task = asyncio.get_running_loop().create_task(_contained(coroutine), context=context)
+    task.add_done_callback(lambda _: coroutine.close())  # It may not have begun.
+    return task
+
+
+async def _contained(coroutine: Coroutine[Any, Any, T]) -> T | Exit:
+    try:
+        return await coroutine
+    except SystemExit as error:
+        return Exit(error)
+
+
+def hand_over(task: asyncio.Task[T | Exit], outcome: Future[T]) -> None:
     """Give the future what came of a task that is over."""
-    if task.cancelled():
-        outcome.set_exception(asyncio.CancelledError())
-    elif error := task.exception():
+    if error := error_of(task):
         outcome.set_exception(error)
     else:
-        outcome.set_result(task.result())
+        outcome.set_result(cast("T", task.result()))
+
+
+def error_of(task: asyncio.Task[Any]) -> BaseException | None:
+    """What such a task, which is over, has raised."""
+    if task.cancelled():
+        return asyncio.CancelledError()
+    if error := task.exception():
+        return error
+    given = task.result()
+    return given.error if isinstance(given, Exit) else None
 
 
 @contextmanager
@@ -143,8 +186,8 @@ def _interruptible() -> Iterator[None]:
 
 
 @_interruptible()
-def patiently(outcome: Future[T], timeout: float | None = None) -> T:
-    """Wait for the future, looking up now and then, so that Ctrl-C is seen everywhere.
+def patiently(outcome: Future[T], timeout: float | None = None, look: Callable[[], object] = bool) -> T:
+    """Wait for the future, looking up now and then, so that Ctrl-C is seen everywhere; `look` is called then.
 
     Raises:
         TimeoutError: it has no outcome after `timeout` seconds.
@@ -152,6 +195,7 @@ def patiently(outcome: Future[T], timeout: float | None = None) -> T:
     """
     end = None if timeout is None else time.monotonic() + timeout
     while True:
+        look()
         left = LOOK_SECONDS if end is None else min(LOOK_SECONDS, end - time.monotonic())
         try:
             return outcome.result(max(left, 0.0))

@@ -74,13 +74,30 @@ async def _all_of(coroutines: list[Coroutine[Any, Any, None]]) -> None:
     """Run the coroutines together. If one raises, or we are cancelled, the others are cancelled and waited for."""
     if len(coroutines) == 1:
         return await coroutines[0]
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    tasks = [asyncio.ensure_future(_carried(coroutine)) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
+    except _Exit as carried:
+        raise carried.error from None
     finally:
         await settle(tasks)
+
+
+class _Exit(Exception):
+    """Carries a SystemExit out of a task: by itself it would end the event loop."""
+
+    def __init__(self, error: SystemExit) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+async def _carried(coroutine: Coroutine[Any, Any, None]) -> None:
+    try:
+        await coroutine
+    except SystemExit as error:
+        raise _Exit(error) from error
 
 
 async def settle(tasks: Sequence[asyncio.Future[Any]]) -> None:

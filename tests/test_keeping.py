@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,24 @@ async def test_the_key_of_a_cassettes_own_server_is_not_in_the_journal_beside_it
         await hn.HermesAgentLoop(None, cassette=cassette, journal=path).run("?")
     assert b"Your key is" in path.read_bytes()
     assert key.encode() not in path.read_bytes()
+
+
+async def test_where_warnings_are_errors_what_is_wrong_at_the_close_is_raised(
+    tmp_path: Path,
+) -> None:
+    class Deletes:
+        async def chat_completion(self, **request: Any) -> dict[str, Any]:
+            shutil.rmtree(tmp_path / "runs")
+            return {"choices": [{"message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}]}
+
+    loop = hn.HermesAgentLoop(Deletes(), journal=tmp_path / "runs/")
+    (tmp_path / "runs").mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        with pytest.raises(UserWarning, match="is no longer written"):
+            await loop.run("?")
+    assert loop.last_result is not None
+    assert (loop.last_result.final_text, loop.last_result.stop_reason) == (
+        "Yes.",
+        "finished",
+    )

@@ -8,15 +8,25 @@ import gc
 import logging
 import threading
 import weakref
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import hermes_nb as hn
+from hermes_nb import journal
 from hermes_nb.events import CallStarted, Event, Replied, TurnStarted
 from hermes_nb.servers.scripted import call
+from tests.leaks import no_leaks
 
 ASKED = {"role": "user", "content": "And now?"}
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left() -> AsyncIterator[None]:
+    async with no_leaks():
+        yield
 
 
 def add(a: int, b: int) -> int:
@@ -437,3 +447,63 @@ async def test_turns_are_counted_from_the_start_of_each_run() -> None:
     first = await loop.start("?", on_event=told)
     await loop.start("And?", after=first, on_event=told)
     assert turns == [1, 1]
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+@pytest.mark.parametrize("gate", ["before_call", "stop_when"])
+async def test_a_gate_that_raises_SystemExit_crashes_its_run_and_not_the_event_loop(gate: str, calls: int) -> None:
+    def leave(*_: object) -> None:
+        raise SystemExit(3)
+
+    server = hn.ScriptedServer([[call("add", a=2, b=3)] * calls, "It is 5."], strict=True)
+    loop = hn.HermesAgentLoop(server, tools=[add], **{gate: leave})
+    with pytest.raises(SystemExit):
+        await loop.run("?")
+    result = loop.last_result
+    assert result is not None
+    assert (result.stop_reason, result.error and result.error.type) == ("crashed", "SystemExit")
+    assert hn.repair(result.messages).report == ()
+
+
+async def test_an_observer_that_raises_SystemExit_is_told_no_more_and_the_run_goes_on() -> None:
+    def leave(event: Event) -> None:
+        raise SystemExit(3)
+
+    with pytest.warns(UserWarning, match="told no more"):
+        result = await hn.HermesAgentLoop(five(), tools=[add]).run("?", on_event=leave)
+    assert result.final_text == "It is 5."
+
+
+def left_on_a_closed_loop(server: Silent, folder: Path) -> hn.LiveRun:
+    """A run whose event loop was closed in the middle of it, with no word to its tasks."""
+    loop = asyncio.new_event_loop()
+
+    async def begin() -> hn.LiveRun:
+        run = hn.HermesAgentLoop(server, journal=folder / "run.jsonl").start("?")
+        await server.asked.wait()
+        return run
+
+    run = loop.run_until_complete(begin())
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False
+    loop.close()
+    return run
+
+
+def test_waiting_for_a_run_whose_event_loop_was_closed_ends(tmp_path: Path) -> None:
+    run = left_on_a_closed_loop(Silent(), tmp_path)
+    run.stop()
+    for _ in range(2):
+        with pytest.raises(asyncio.CancelledError):
+            run.wait()
+    assert (run.done, run.status) == (True, "interrupted")
+    assert journal.load(tmp_path / "run.jsonl").stop_reason == "interrupted"
+    with pytest.raises(hn.HermesError, match="over"):
+        run.steer("More.")
+
+
+async def test_awaiting_a_run_whose_event_loop_was_closed_ends(tmp_path: Path) -> None:
+    run = await asyncio.to_thread(left_on_a_closed_loop, Silent(), tmp_path)
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert run.status == "interrupted"

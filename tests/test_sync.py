@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+import hermes_nb as hn
 from hermes_nb import sync
 from hermes_nb.exceptions import ConfigurationError
+from hermes_nb.servers.scripted import call
 
 WAITING = """
 import asyncio, sys
@@ -156,3 +158,46 @@ def test_the_private_loop_cancels_what_nobody_waits_for_any_more() -> None:
     assert cancelled.is_set()
     private.close()
     assert private.loop.is_closed()
+
+
+def leave(*_: object) -> None:
+    raise SystemExit(3)
+
+
+def one_call() -> hn.HermesAgentLoop:
+    def tool() -> str:
+        return "done"
+
+    return hn.HermesAgentLoop(hn.ScriptedServer([[call("tool")], "Well."], strict=True), tools=[tool])
+
+
+@pytest.mark.parametrize("gate", ["before_call", "stop_when", "tool_choice"])
+def test_a_gate_that_raises_SystemExit_ends_its_run_and_not_the_private_loop(gate: str) -> None:
+    loop = one_call()
+    setattr(loop, gate, leave)
+    with pytest.raises(SystemExit) as left:
+        loop.run_sync("?")
+    assert (left.value.code, loop.last_result and loop.last_result.stop_reason) == (3, "crashed")
+    assert one_call().run_sync("?").final_text == "Well."
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_task_of_the_users_own_that_breaks_the_private_loop_off_hangs_nobody(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    raised = threading.Event()
+
+    async def breaks() -> None:
+        raised.set()
+        raise error
+
+    async def leaves_a_task() -> str:
+        asyncio.get_running_loop().create_task(breaks()).add_done_callback(lambda task: task.exception())
+        await asyncio.sleep(0)
+        return "done"
+
+    server = hn.ScriptedServer([[call("leaves_a_task")], "Well."], strict=True)
+    loop = hn.HermesAgentLoop(server, tools=[leaves_a_task])
+    assert loop.run_sync("?").final_text == "Well."
+    assert raised.is_set()
+    assert "which goes on" in caplog.text

@@ -114,9 +114,11 @@ class Cassette:
 
     def _eye_for(self, secrets: frozenset[str | Secret]) -> Eye:
         """The eye that sees without these secrets; the same one for all runs at a time, for it remembers."""
-        if self._eye[0] != secrets:
-            self._eye = (secrets, Eye(secrets))
-        return self._eye[1]
+        known, eye = self._eye  # At once: another thread may have other secrets.
+        if known != secrets:
+            eye = Eye(secrets)
+            self._eye = (secrets, eye)
+        return eye
 
     def _mode(self, environ: Mapping[str, str]) -> Mode:
         said = environ.get(VARIABLE, "").strip()
