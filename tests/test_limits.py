@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,15 +10,8 @@ import pytest
 import hermes_nb as hn
 from hermes_nb.curl import body
 from hermes_nb.servers.scripted import Scripted, call
-from tests.leaks import no_leaks
 
 USAGE = {"prompt_tokens": 60, "completion_tokens": 40, "total_tokens": 100}
-
-
-@pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    async with no_leaks():
-        yield
 
 
 def add(a: int, b: int) -> int:

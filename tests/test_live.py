@@ -8,7 +8,6 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,8 @@ import hermes_nb as hn
 from hermes_nb import journal
 from hermes_nb.events import CallStarted, Event, Replied, TurnStarted
 from hermes_nb.servers.scripted import call
-from tests.leaks import no_leaks
 
 ASKED = {"role": "user", "content": "And now?"}
-
-
-@pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    async with no_leaks():
-        yield
 
 
 def add(a: int, b: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,6 @@ import pytest
 import hermes_nb as hn
 from hermes_nb.records import Origin
 from hermes_nb.servers.scripted import call
-from tests.leaks import no_leaks
-
-
-@pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    async with no_leaks():
-        yield
 
 
 def add(a: int, b: int) -> int:

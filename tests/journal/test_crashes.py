@@ -7,7 +7,6 @@ import os
 import signal
 import warnings
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,8 @@ from hermes_nb.events import CallFinished, Event, Replied, TurnFinished, TurnSta
 from hermes_nb.exceptions import JournalError, JournalWarning
 from hermes_nb.journal import Journal
 from tests.journal.written import EVENTS, RUN, ask, child, heard, run_of, written
-from tests.leaks import no_leaks
 
 # Killed
-
-
-@pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    async with no_leaks():
-        yield
 
 
 def test_F46_a_run_that_is_killed_after_any_of_its_events_is_loaded_with_all_of_them(tmp_path: Path) -> None:
