@@ -206,6 +206,11 @@ class Fold:
         return [call for call in self._open.reply.calls if call.index not in self._open.results]
 
     @property
+    def said(self) -> list[Message]:
+        """What the turn that began last adds to the conversation, until the next begins: the reply, and the answers."""
+        return [] if self._open is None else self._open.said()
+
+    @property
     def _turn(self) -> _OpenTurn:
         if self._open is None:
             raise ValueError("a reply or an answer outside any turn")
@@ -229,9 +234,8 @@ class Fold:
         if started is None:
             raise ValueError("no events: a run begins with RunStarted")
         open_turns = [] if self._open is None else [self._open.turn(self.at)]
-        said = [] if self._open is None else self._open.said()
         return AgentResult(
-            messages=[*self.messages, *said],
+            messages=[*self.messages, *self.said],
             managed_state=finished.managed_state if finished else None,
             run_id=started.run_id,
             task_id=started.task_id,
@@ -258,6 +262,7 @@ class _OpenTurn:
         self.reply: Reply | None = None
         self.results: dict[int, ToolResult] = {}
         self.finished: TurnFinished | None = None
+        self._said: list[Message] | None = None
 
     def _in_order(self) -> list[ToolResult]:
         return [self.results[index] for index in sorted(self.results)]
@@ -279,8 +284,16 @@ class _OpenTurn:
     def said(self) -> list[Message]:
         """What the turn adds to the conversation: the reply and the answers there are, in call order.
 
-        A reply that was cut short before it said anything adds nothing: few servers would take it back.
+        A reply that was cut short before it said anything adds nothing: few servers would take it back. Of a turn that
+        is finished they are always the same messages.
         """
+        if self.finished is None:
+            return self._messages()
+        if self._said is None:
+            self._said = self._messages()
+        return self._said
+
+    def _messages(self) -> list[Message]:
         if self.reply is None or (self.reply.partial and not self.reply.message.get("content")):
             return []
         return [self.reply.message, *(tool(one.call.id, one.content, one.parts) for one in self._in_order())]

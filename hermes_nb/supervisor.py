@@ -207,6 +207,8 @@ class Run:
             self._end(stop_reason, failure, given)
             closing = asyncio.ensure_future(self._close(after))
             await self._outlast(closing)
+        self._work = self._given_up = None  # Whatever they hold, which may be this run, goes away with it.
+        self._timers.clear()
         if self.error is None and not closing.cancelled():
             self.error = closing.exception()  # Where warnings are errors.
         if self.error is not None:

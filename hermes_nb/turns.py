@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hermes_nb import endings
-from hermes_nb import messages as chat
 from hermes_nb.events import CallFinished, Delta, Replied, TurnFinished, TurnStarted
 from hermes_nb.exceptions import ServerError
 from hermes_nb.limits import Meter, Over
@@ -98,8 +97,7 @@ class Turns:
         run.check()
         spent = {"model_seconds": asked - began - reply.waited, "tool_seconds": run.now() - asked}
         run.emit(TurnFinished, turn=turn, **spent)
-        self._history.append(reply.message)
-        self._history.extend(chat.tool(one.call.id, one.content, one.parts) for one in results)
+        self._history.extend(run.folded.said)
         return await self._ending(reply, results, over)
 
     def _request(self, turn: int, no_tools: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from sys import intern
 from typing import Any, Protocol
 
 from hermes_nb import codec, failures
@@ -70,7 +71,27 @@ def completion(content: bytes, *, headers: Mapping[str, str], status: int, retri
         raise ServerError(failures.no_json(content, **came, place=place_of(server)))
     if told := _error_in(body):
         raise ServerError(failures.refusal(codec.dumps(told), **came, place=place_of(server)))
+    _share_words(body)
     return Completion(body, status=status, request_id=failures.request_id(headers), retries=retries)
+
+
+def _share_words(body: dict[str, Any]) -> None:
+    """Have the words that stand in every reply in memory once: in a long run they are a tenth of what it takes."""
+    _intern(body, "model", "object", "system_fingerprint", "service_tier")
+    for choice in body["choices"] if isinstance(body.get("choices"), list) else ():
+        if isinstance(choice, dict) and isinstance(message := choice.get("message"), dict):
+            _intern(choice, "finish_reason")
+            _intern(message, "role")
+            for call in message.get("tool_calls") or () if isinstance(message.get("tool_calls"), list) else ():
+                if isinstance(call, dict) and isinstance(function := call.get("function"), dict):
+                    _intern(call, "type")
+                    _intern(function, "name")
+
+
+def _intern(holder: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if isinstance(word := holder.get(name), str):
+            holder[name] = intern(word)
 
 
 def _error_in(body: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,7 +1,9 @@
 """Runs blocking work on daemon threads, for an event loop to await.
 
-The pool is elastic: a thread is started when none is idle, and ends when it has been idle for a while. What the work
-gives crosses the thread as a value, `Value` or `Failure`, so no exception can end a thread, or hang the one who waits.
+The pool is elastic: a thread is started for work that no other comes to within a millisecond, and ends when it has been
+idle for a while. So quick tools share a few threads, however many calls there are, and slow ones have one each. What the
+work gives crosses the thread as a value, `Value` or `Failure`, so no exception can end a thread, or hang the one who
+waits.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ T = TypeVar("T")
 
 _inside: ContextVar[bool] = ContextVar("hermes_nb_inside_a_pool", default=False)
 """Whether this code was called by work in a pool, on whatever thread or loop it runs now."""
+
+PATIENCE_SECONDS = 0.001
+"""How long work waits for a thread that is busy before it is given a new one. A thread takes some 30 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,16 @@ class Ticket(Generic[T]):
         """
         return self._pool.abandon(self)
 
+    def hasten_after(self, seconds: float) -> None:
+        """Have the pool start a thread for the work, if it waits that long. Called on the loop that gave it."""
+        self._loop.call_later(seconds, self._pool.hasten, self)
+
     def carry_out(self) -> Value[T] | Failure:
         """Do the work, on this thread, in the context variables of the one who gave it."""
+        function, context = self._function, self._context
+        del self._function, self._context  # The work may hold its ticket: neither would go away by itself.
         try:
-            return Value(self._context.run(self._function))
+            return Value(context.run(function))
         except BaseException as error:
             # Without this frame, which holds the ticket, which holds the error.
             trace = error.__traceback__
@@ -95,7 +106,8 @@ def settle(future: asyncio.Future[T], value: T) -> None:
 
 
 class Pool:
-    """Daemon threads for blocking work, at most `limit` at once; beyond it work waits its turn.
+    """Daemon threads for blocking work, at most `limit` at once; beyond it work waits its turn, and below it for a
+    moment, in case that a thread comes free.
 
     Two kinds of work do not wait. Work given from inside other work, on whatever loop that runs, begins at once: behind
     the work that waits for it, it would wait for ever. And abandoned work no longer counts: its thread is replaced.
@@ -138,8 +150,9 @@ class Pool:
                 ticket.stage = "running"
                 self._idle.pop().put(ticket)
                 return ticket
-            if self._threads >= self.limit and not _inside.get():
+            if self._threads and not _inside.get():
                 self._waiting.append(ticket)
+                ticket.hasten_after(PATIENCE_SECONDS)
                 return ticket
             self._threads += 1
             ticket.stage = "running"
@@ -165,6 +178,19 @@ class Pool:
             except OSError as error:
                 following.deliver(Failure(error))
         return ticket.begun
+
+    def hasten(self, ticket: AnyTicket) -> None:
+        """Start a thread for work that still waits in the line, where there may be one more."""
+        with self._lock:
+            if ticket.stage != "waiting" or self._threads >= self.limit:
+                return
+            self._waiting.remove(ticket)
+            self._threads += 1
+            ticket.stage = "running"
+        try:
+            self._start(ticket)
+        except OSError as error:
+            ticket.deliver(Failure(error))
 
     def _following(self) -> AnyTicket | None:
         """The next ticket in the line, with a thread of its own counted in. Called with the lock held."""
