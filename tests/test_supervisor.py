@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
+import hermes_nb as hn
 from hermes_nb.clocks import StillClock
 from hermes_nb.events import CallFinished, Event, Replied, RunStarted, TurnStarted
 from hermes_nb.heartbeat import heartbeat
 from hermes_nb.records import Reply, ToolCall, ToolResult
+from hermes_nb.servers.scripted import call
 from hermes_nb.supervisor import Run
 from hermes_nb.together import answer_all
 
@@ -180,3 +185,25 @@ async def test_the_heartbeat_shows_the_loop_what_a_signal_handler_queued() -> No
         signal.signal(signal.SIGALRM, before)
         timer.cancel()
     assert other_wake_ups == []
+
+
+async def test_what_a_run_worked_with_goes_away_with_it_and_needs_no_garbage_collector() -> None:
+    class State:
+        pass
+
+    def weigh(thing: str, context: hn.ToolContext) -> str:
+        return f"{thing} weighs {type(context.state).__name__}"
+
+    said: list[Any] = [[call("weigh", thing="a cat"), call("weigh", thing="a dog")], "They weigh nothing."]
+    loop = hn.HermesAgentLoop(hn.ScriptedServer(said * 2), tools=[weigh])
+    await loop.run("What do they weigh?")
+    gc.collect()
+    gc.disable()
+    try:
+        state = State()
+        gone = weakref.ref(state)
+        assert (await loop.run("What do they weigh?", state=state)).ok
+        del state
+        assert gone() is None
+    finally:
+        gc.enable()

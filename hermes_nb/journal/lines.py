@@ -73,10 +73,10 @@ class Writer:
     def _encoded(self, event: Event) -> bytes:
         if event.unread is None and not isinstance(event, Unknown):
             try:
-                return _dumps({"t": type(event).__name__, **codec.outline(event, self._record)})
+                return _dumps(codec.outline(event, self._record, t=type(event).__name__))
             except (TypeError, ValueError, RecursionError):
                 self._calls = {}  # And the event is taken apart below.
-        entry = {"t": type(event).__name__, **codec.outline(event)}
+        entry = codec.outline(event, t=type(event).__name__)
         if isinstance(event, Unknown):
             entry |= {"t": entry.pop("kind")} | entry.pop("fields")
         codec.merge(entry, event.unread or {})

@@ -1,9 +1,9 @@
 """Runs blocking work on daemon threads, for an event loop to await.
 
-The pool is elastic: a thread is started for work that no other comes to within a millisecond, and ends when it has been
-idle for a while. So quick tools share a few threads, however many calls there are, and slow ones have one each. What the
-work gives crosses the thread as a value, `Value` or `Failure`, so no exception can end a thread, or hang the one who
-waits.
+The pool is elastic: a thread is started for work that none comes to within a millisecond, and ends when it has been
+idle for a while. So quick tools share a few threads, however many calls there are, and slow ones have one each. What
+the work gives crosses the thread as a value, `Value` or `Failure`, so no exception can end a thread, or hang the one
+who waits.
 """
 
 from __future__ import annotations

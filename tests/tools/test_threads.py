@@ -299,3 +299,36 @@ async def test_a_ticket_and_a_pool_have_a_one_line_repr() -> None:
     await asyncio.wait_for(ticket.outcome(), SOON)
     assert repr(ticket) == "Ticket(ended)"
     assert repr(pool) == "Pool(1 of 256 threads, 0 abandoned)"
+
+
+async def test_quick_work_shares_a_thread_and_work_behind_a_slow_one_gets_its_own() -> None:
+    pool, released, ran = Pool(), threading.Event(), threading.Event()
+    first = pool.call(lambda: (released.wait(SOON), threading.get_ident())[1])
+    second = pool.call(lambda: (ran.set(), threading.get_ident())[1])
+    released.set()
+    assert ran.wait(SOON)  # On this thread, so the event loop had no moment to see that it waits.
+    one, two = await first.outcome(), await second.outcome()
+    assert one == two
+
+    blocked = threading.Event()
+    slow = pool.call(lambda: blocked.wait(SOON))
+    try:
+        assert await given(pool, threading.get_ident) != one
+    finally:
+        blocked.set()
+    assert await slow.outcome() == Value(True)
+
+
+async def test_work_that_waited_for_a_thread_is_told_that_the_system_gives_no_more() -> None:
+    pool, blocked = Pool(), threading.Event()
+    slow = pool.call(lambda: blocked.wait(SOON))
+    before = threading.stack_size(1 << 47)  # More than there are addresses.
+    try:
+        outcome = await given(pool, threading.get_ident)
+    finally:
+        threading.stack_size(before)
+        blocked.set()
+    assert isinstance(outcome.error, OSError)
+    assert "the system gives no more threads" in str(outcome.error)
+    assert await slow.outcome() == Value(True)
+    assert await given(pool, lambda: 5) == Value(5)
