@@ -56,6 +56,20 @@ def without_images(message: Message) -> Message:
     return {**message, "content": text_of(content)} if attached else message
 
 
+def says_nothing(message: Message) -> bool:
+    """Whether an assistant's message has neither content nor calls: few servers would take it back."""
+    spoken = message.get("content") or message.get("tool_calls") or any(message.get(name) for name in SPOKEN)
+    return message.get("role") == "assistant" and not spoken
+
+
+def as_text(messages: Sequence[Message]) -> list[Message]:
+    """The messages for a server that is told nothing but text: `without_images`, and none that says nothing."""
+    return [without_images(message) for message in messages if not says_nothing(message)]
+
+
+SPOKEN = ("refusal", "function_call", "audio")
+"""The fields in which an assistant's message says something without content or calls."""
+
 ATTACHED = ("image_url", "input_audio", "file")
 """The content parts that hold an image, a sound or a file."""
 

@@ -15,7 +15,15 @@ from urllib.parse import urlsplit
 
 from hermes_nb import codec
 from hermes_nb.exceptions import ConfigurationError
-from hermes_nb.messages import REASONING_FIELDS, Message, is_thinking, reasoning_of, without_images
+from hermes_nb.messages import (
+    REASONING_FIELDS,
+    Message,
+    as_text,
+    is_thinking,
+    reasoning_of,
+    says_nothing,
+    without_images,
+)
 
 EchoReasoning: TypeAlias = Literal["auto", "none", "reasoning", "reasoning_content", "both", "details", "verbatim"]
 """How reasoning goes back to the server; `auto` is the table of `automatic`."""
@@ -65,7 +73,7 @@ def for_server(server: Asked, messages: Sequence[Message]) -> Sequence[Message]:
 def as_recorded(server: Mapping[str, Any], messages: Sequence[Message]) -> Sequence[Message]:
     """The messages in the form in which the server that a run's record describes was sent them."""
     if not server.get("echo_reasoning"):
-        return [without_images(message) for message in messages]
+        return as_text(messages)
     return to_send(messages, echo_for(server["echo_reasoning"], server["base_url"], server["model"]), server["images"])
 
 
@@ -86,12 +94,14 @@ def to_send(messages: Sequence[Message], echo: Echo | None, images: bool = False
     | anything else: cut off, not JSON, a list, a number | `{"_malformed": "<the text>"}` |
     | a name that is empty or no text | `unnamed_tool` |
 
-    What a server put on a call beside these (a thought signature, say) is sent back unchanged.
+    What a server put on a call beside these (a thought signature, say) is sent back unchanged. An assistant message
+    that says nothing, with neither content nor calls, is left out.
     """
     if _all_go_as_they_are(messages, echo):
         return messages
-    sent = [_sent(message, echo, images) for message in messages]
-    return messages if all(map(is_, sent, messages)) else sent
+    said = [message for message in messages if not (isinstance(message, dict) and says_nothing(message))]
+    sent = [_sent(message, echo, images) for message in said]
+    return messages if len(sent) == len(messages) and all(map(is_, sent, messages)) else sent
 
 
 def _all_go_as_they_are(messages: Sequence[Message], echo: Echo | None) -> bool:
@@ -100,6 +110,8 @@ def _all_go_as_they_are(messages: Sequence[Message], echo: Echo | None) -> bool:
         said = [message for message in messages if message["role"] == "assistant"]
         calls = [call["function"] for message in said if "tool_calls" in message for call in message["tool_calls"]]
         if not all(call["name"] and _is_sound(call["arguments"]) for call in calls):
+            return False
+        if not all(message["content"] or message.get("tool_calls") for message in said):
             return False
         return (echo is None or all(map(REASONING.isdisjoint, said))) and list not in map(type, map(CONTENT, messages))
     except (LookupError, TypeError):

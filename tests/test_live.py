@@ -16,7 +16,7 @@ import pytest
 import hermes_nb as hn
 from hermes_nb import journal
 from hermes_nb.events import CallStarted, Event, Replied, TurnStarted
-from hermes_nb.servers.scripted import call
+from hermes_nb.servers.scripted import Scripted, call
 
 ASKED = {"role": "user", "content": "And now?"}
 
@@ -257,6 +257,24 @@ async def test_a_message_that_comes_with_the_last_answer_gets_one_of_its_own() -
     runs.append(hn.HermesAgentLoop(server).start("?", on_event=told))
     result = await runs[0]
     assert (result.final_text, result.turns_used, result.stop_reason) == ("Two.", 2, "finished")
+
+
+@pytest.mark.parametrize("silence", ["", Scripted(refusal="I would rather not.")])
+async def test_what_says_nothing_is_not_sent_again_when_a_run_goes_on(silence: Any) -> None:
+    runs: list[hn.LiveRun] = []
+
+    def told(event: Event) -> None:
+        if isinstance(event, Replied) and event.turn == 1:
+            runs[0].steer([ASKED])
+
+    server = hn.ScriptedServer([silence, "Two.", "Three."], strict=True)
+    loop = hn.HermesAgentLoop(server)
+    runs.append(loop.start("?", on_event=told))
+    result = await runs[0]
+    assert (result.final_text, result.turns_used, result.stop_reason) == ("Two.", 2, "finished")
+    assert [message["content"] for message in result.messages] == ["?", "", "And now?", "Two."]
+    assert [message["content"] for message in server.requests[1]["messages"]] == ["?", "And now?"]
+    assert (await loop.run("And then?", after=result)).final_text == "Three."
 
 
 async def test_steering_a_run_that_is_over_says_how_to_go_on() -> None:

@@ -8,14 +8,11 @@ from typing import Any, Literal
 
 from hermes_nb import codec
 from hermes_nb.exceptions import ConfigurationError
-from hermes_nb.messages import Message, checked
+from hermes_nb.messages import Message, checked, says_nothing
 from hermes_nb.outgoing import NAMELESS, safe_arguments
 from hermes_nb.repairs.report import Report, named
 
 WITH_CONTENT = ("system", "developer", "user", "tool", "function")
-
-SPOKEN = ("refusal", "function_call", "audio")
-"""The fields that an assistant message may have in place of content and calls."""
 
 WRITTEN = {"function": "arguments", "custom": "input"}
 """The field of a call that holds what the model wrote, by the kind of the call."""
@@ -50,7 +47,7 @@ def _assistant(place: int, message: Message, report: Report) -> Message | None:
             report.add(place, "its tool_calls hold no call, and were removed")
     if message.get("content") is not None:
         _mend_content(place, message, report)
-    if message.get("content") or message.get("tool_calls") or any(message.get(name) for name in SPOKEN):
+    if not says_nothing(message):
         return message
     report.add(place, "this assistant message has neither content nor calls, and was removed")
     return None

@@ -19,7 +19,7 @@ from hermes_nb import codec, failures
 from hermes_nb.clocks import SystemClock, random_ids
 from hermes_nb.exceptions import HermesError, ServerError
 from hermes_nb.failures import Place
-from hermes_nb.messages import Message, conversation, without_images
+from hermes_nb.messages import Message, as_text, conversation
 from hermes_nb.records import Reply
 from hermes_nb.redact import Secret
 from hermes_nb.replies import reply_from
@@ -126,7 +126,7 @@ async def ask(
     """
     began = now()
     if not hasattr(server, "images"):
-        request = {**request, "messages": [without_images(message) for message in request["messages"]]}
+        request = {**request, "messages": as_text(request["messages"])}
     read = partial(_read, server, began, now, {"turn": turn, "taken": taken, "new_id": new_id})
     stream = getattr(server, "stream", None)
     if listener is None or stream is None:

@@ -244,3 +244,18 @@ def broken_call(arguments: str = '{"a": 2, "b":', **fields: Any) -> bytes:
 def add(a: int, b: int) -> int:
     """Add two whole numbers."""
     return a + b
+
+
+def test_an_assistant_message_that_says_nothing_is_not_sent() -> None:
+    asked: dict[str, Any] = {"role": "user", "content": "?"}
+    silent: list[dict[str, Any]] = [
+        {"role": "assistant", "content": ""},
+        {"role": "assistant", "content": None, "reasoning_content": "Hm."},
+        {"role": "assistant", "content": [], "tool_calls": []},
+        {"role": "assistant", "content": "", "tool_calls": []},
+    ]
+    for message in silent:
+        assert list(outgoing.to_send([asked, message, asked], None)) == [asked, asked]
+        assert outgoing.as_recorded({}, [asked, message, asked]) == [asked, asked]
+    refused = {"role": "assistant", "content": None, "refusal": "No."}
+    assert list(outgoing.to_send([asked, refused], None)) == [asked, refused]

@@ -13,7 +13,7 @@ from typing import Any
 from hermes_nb import codec, failures
 from hermes_nb.events import Delta
 from hermes_nb.exceptions import ServerError
-from hermes_nb.messages import REASONING_FIELDS, without_images
+from hermes_nb.messages import REASONING_FIELDS, as_text
 from hermes_nb.records import Reply, RunError, Usage
 from hermes_nb.redact import Secret
 from hermes_nb.replies import as_plain
@@ -102,7 +102,7 @@ class Player:
         """The server behind, and the request as `base.ask` would put it to that."""
         if hasattr(self.server, "images"):
             return self.server, request
-        return self.server, {**request, "messages": [without_images(message) for message in request["messages"]]}
+        return self.server, {**request, "messages": as_text(request["messages"])}
 
     async def _ask(self, request: dict[str, Any]) -> Any:
         server, asked = self._behind(request)
