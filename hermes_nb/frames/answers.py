@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hermes_nb.frames.plain import PlainRun, PlainTurn
 from hermes_nb.frames.values import canonical
@@ -10,8 +10,7 @@ from hermes_nb.outcomes import Wanted, next_action
 from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult, Turn
 
 
-@dataclass(slots=True)
-class Answered:
+class Answered(msgspec.Struct, gc=False):
     """A call, its result (None: nobody answered it), and what the model did next: see `frames.calls`."""
 
     turn: int
@@ -40,24 +39,38 @@ def answered(run: PlainRun) -> list[Answered]:
 
 
 def _of_turn(turn: Turn | PlainTurn) -> list[Answered]:
-    results = {one.call.index: one for one in turn.results}
-    calls = {one.index: one for one in turn.reply.calls} if turn.reply else {}
+    results, calls = turn.results, turn.reply.calls if turn.reply else ()
+    number = turn.number
+    if [one.call.index for one in results] == [one.index for one in calls] == [*range(len(calls))]:  # As nearly always.
+        return [
+            Answered(number, call.index, call, canonical(call.arguments), result, result.error)
+            for call, result in zip(calls, results, strict=True)
+        ]
+    answers, asked = {one.call.index: one for one in results}, {one.index: one for one in calls}
     told = []
-    for index in sorted(calls if results.keys() <= calls.keys() else {*calls, *results}):
-        result = results.get(index)
-        call = calls[index] if index in calls else results[index].call
+    for index in sorted({*asked, *answers}):
+        result = answers.get(index)
+        call = asked[index] if index in asked else answers[index].call
         error = None if result is None else result.error
-        told.append(Answered(turn.number, index, call, canonical(call.arguments), result, error))
+        told.append(Answered(number, index, call, canonical(call.arguments), result, error))
     return told
 
 
 def _look_ahead(calls: list[Answered], reply: Reply | None, then: list[Answered]) -> None:
     if reply is None:
         return
+    if not reply.calls:
+        action = next_action(NOTHING, reply, ())
+        for one in calls:
+            one.next_action = action
+        return
     asked = {call.index for call in reply.calls}
     made = {_wanted(one) for one in then if one.index in asked}
     for one in calls:
         one.next_action = next_action(_wanted(one), reply, made)
+
+
+NOTHING: Wanted = ("", "")
 
 
 def _wanted(one: Answered) -> Wanted:

@@ -9,12 +9,14 @@ TEXT, WHOLE, NUMBER, FLAG, TIME = "str", "Int64", "Float64", "boolean", "datetim
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: `dtype` is pandas', `unit` is empty where there is none."""
+    """One column of a table: `dtype` is pandas', `unit` is empty where there is none. `bytes_of` names the column of
+    text whose length in UTF-8 it has where no row says otherwise."""
 
     name: str
     dtype: str
     meaning: str
     unit: str = ""
+    bytes_of: str = ""
 
 
 RUN_ID = Column("run_id", TEXT, "The run: its own id, or a key made for one without; unique in the table.")
@@ -140,8 +142,8 @@ CALLS = (
     Column("traceback", TEXT, "Its traceback."),
     Column("position", WHOLE, "Where in the arguments the error is.", "characters"),
     Column("content", TEXT, "Exactly what the model saw."),
-    Column("bytes", WHOLE, "How long that is, in UTF-8.", "bytes"),
-    Column("bytes_before_cut", WHOLE, "How long it was before it was cut; the same where it was not.", "bytes"),
+    Column("bytes", WHOLE, "How long that is, in UTF-8.", "bytes", "content"),
+    Column("bytes_before_cut", WHOLE, "How long before it was cut; the same where it was not.", "bytes", "content"),
     Column("parts", WHOLE, "Images and other parts sent beside it; NA for none.", "parts"),
     Column("queued", NUMBER, "How long the call waited before the tool began.", "seconds"),
     Column("started", NUMBER, "When the tool began, since the run did.", "seconds"),

@@ -107,11 +107,15 @@ class _Reader:
     def take(self, block: bytes) -> None:
         """The next lines."""
         runs, begins, steps = self._open, self._begins, self._steps
+        run_id, run = "", None  # Most lines are of the same run as the line before.
         for event in self._all_at_once(block) or self._one_by_one(block):
             kind = type(event)
             if kind is begins:
                 self._begin(event)
-            run = runs.get(event.run_id)
+                run_id = ""
+            if event.run_id != run_id:
+                run_id = event.run_id
+                run = runs.get(run_id)
             if run is None or event.seq != run.next:
                 raise Odd
             run.next += 1
@@ -120,7 +124,8 @@ class _Reader:
             if step is not None:
                 step(run, event)
                 if run.over:
-                    self._end(event.run_id, "crashed")
+                    self._end(run_id, "crashed")
+                    run_id = ""
 
     def _all_at_once(self, block: bytes) -> Sequence[Any] | None:
         """The events in the lines, one each; None where it takes a closer look.
@@ -129,17 +134,17 @@ class _Reader:
         brace, and if there are as many values as lines, none are two in one.
         """
         read = np.frombuffer(block, dtype=np.uint8)
-        ends = np.flatnonzero(read == ord("\n"))
-        begins = np.append(0, ends[:-1] + 1)
-        if not len(ends) or (read[begins] != ord("{")).any() or (read[ends - 1] != ord("}")).any():
+        ends = read == ord("\n")
+        within = ends[1:-1] & ~((read[:-2] == ord("}")) & (read[2:] == ord("{")))
+        if not block.startswith(b"{") or not block.endswith(b"}\n") or within.any():
             return None
         try:
             events = self._shapes.decode_lines(block)
         except UNREADABLE:
             return None
-        if len(events) != len(ends):
+        if len(events) != np.count_nonzero(ends):
             return None
-        self.number += len(ends)
+        self.number += len(events)
         return events
 
     def _one_by_one(self, block: bytes) -> Iterator[Any]:
@@ -253,9 +258,7 @@ class _OpenRun:
         if turn.seconds is UNSETTLED:
             turn.seconds = self.at - turn.at
         if len(turn.results) > 1:
-            turn.results.sort(key=INDEX)
-            if len({one.call.index for one in turn.results}) < len(turn.results):
-                raise Odd
+            _put_in_order(turn.results)
         if self._messages is not None:
             self._messages += said(turn)
 
@@ -282,6 +285,14 @@ class _OpenRun:
                 toolbox_hash=started.toolbox_hash, versions=started.versions,
             ),
         )  # fmt: skip
+
+
+def _put_in_order(results: list[Any]) -> None:
+    places = [one.call.index for one in results]
+    if places != sorted(places):
+        results.sort(key=INDEX)
+    if len({*places}) < len(places):
+        raise Odd
 
 
 STEPS = {

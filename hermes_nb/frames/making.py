@@ -31,6 +31,14 @@ ASKED = {
 }  # fmt: skip
 """The fields whose objects a table is made of; it needs no more of the others than that they are objects."""
 
+USELESS = {
+    "messages": ("CallStarted.call", "Reply.calls", "Reply.usage", "ToolResult.error"),
+    "conversations": ("CallStarted.call", "Reply.calls", "Reply.usage", "ToolResult.error"),
+    "calls": ("CallStarted.call", "Reply.usage"),
+    "errors": ("CallStarted.call", "Reply.usage"),
+}
+"""The fields whose records it makes nothing of."""
+
 
 class Maker:
     """Makes one table: `name` says of which rows, and whether that of the messages has the inherited ones."""
@@ -40,7 +48,7 @@ class Maker:
         self._rows = ROWS[name]
         self._bounds = bounds
         self._keys = Keys()
-        self._shapes = shapes(*ASKED.get(name, ()))
+        self._shapes = shapes(*ASKED.get(name, ()), useless=USELESS.get(name, ("CallStarted.call",)))
         self._table = Table(self._columns)
         self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if name == "runs" else None
 

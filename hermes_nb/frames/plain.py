@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from hermes_nb.messages import Message, tool
 from hermes_nb.records import AgentResult, Origin, Reply, RunError, ToolResult, Turn, Usage
 
@@ -31,8 +33,7 @@ class Facts:
     managed_state: Any = None
 
 
-@dataclass(slots=True)
-class PlainTurn:
+class PlainTurn(msgspec.Struct, gc=False):
     """The fields of a Turn."""
 
     number: int

@@ -7,7 +7,7 @@ from typing import Any
 
 from hermes_nb.frames.answers import Answered, answered
 from hermes_nb.frames.plain import PlainRun, PlainTurn, said
-from hermes_nb.frames.values import flag, length, listed, moment, number, text, whole
+from hermes_nb.frames.values import flag, listed, moment, number, text, whole
 from hermes_nb.messages import REASONING_FIELDS, Message, reasoning_of, text_of
 from hermes_nb.records import COUNTED, Provenance, ToolError, Turn, Usage
 
@@ -213,30 +213,32 @@ def _tool_names(messages: Sequence[Message]) -> dict[str, Any]:
 
 def calls(run: PlainRun) -> Rows:
     """One row a tool call."""
-    return [_call(run, one) for one in answered(run)]
+    key, measured = run.key, run.measured
+    return [_call(key, measured, one) for one in answered(run)]
 
 
 UNANSWERED = (None,) * 17
 FINE = (None,) * 6
 
 
-def _call(run: PlainRun, one: Answered) -> Row:
+def _call(key: str, measured: bool, one: Answered) -> Row:
     call, result, error = one.call, one.result, one.error
-    asked = (
-        run.key, one.turn, one.index, call.id, call.sent_id, call.name, call.arguments, one.parsed,
-    )  # fmt: skip
-    after = one.next_action, one.recovered, one.turns_to_recover
     if result is None:
-        return (*asked, None, *UNANSWERED, *after)
-    content, parts = result.content, result.parts
-    size = length(content)
+        return (
+            key, one.turn, one.index, call.id, call.sent_id, call.name, call.arguments, one.parsed, None, *UNANSWERED,
+            one.next_action, one.recovered, one.turns_to_recover,
+        )  # fmt: skip
+    parts, queued, started, seconds = result.parts, result.queued, result.started, result.seconds
     wrong = FINE if error is None else (
         error.kind, error.fault, error.error, error.exception_type, error.traceback, error.position,
     )  # fmt: skip
     return (
-        *asked, wrong[0] or "ok", *wrong, content, size, result.size or size, len(parts) if parts else None,
-        _timed(run, result.queued), _timed(run, result.started), _timed(run, result.seconds),
-        result.printed or None, result.exit_code, result.synthesised, result.replayed, *after,
+        key, one.turn, one.index, call.id, call.sent_id, call.name, call.arguments, one.parsed,
+        wrong[0] or "ok", *wrong, result.content, None, result.size or None, len(parts) if parts else None,
+        queued if queued or measured else None, started if started or measured else None,
+        seconds if seconds or measured else None,
+        result.printed or None, result.exit_code, result.synthesised, result.replayed,
+        one.next_action, one.recovered, one.turns_to_recover,
     )  # fmt: skip
 
 

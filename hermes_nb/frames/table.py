@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hermes_nb.frames.declared import FLAG, NUMBER, TEXT, TIME, WHOLE, Column
 from hermes_nb.frames.values import json_text
 
-AT_ONCE = 4096
+AT_ONCE = 1024
 """How many rows wait as Python objects."""
 
 ARROW = {
@@ -34,6 +35,7 @@ class Table:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._schema = pa.schema([(one.name, ARROW[one.dtype]) for one in columns])
+        self._lengths = {one.name: one.bytes_of for one in columns if one.bytes_of}
         self._batches: list[pa.RecordBatch] = []
         self._rows: list[tuple[Any, ...]] = []
 
@@ -47,7 +49,11 @@ class Table:
         if self._rows:
             columns = zip(*self._rows, strict=True)
             arrays = [_array(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
-            self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+            for name, text in self._lengths.items():
+                lengths = pc.fill_null(batch[name], pc.binary_length(batch[text]).cast(pa.int64()))
+                batch = batch.set_column(self._schema.get_field_index(name), name, lengths)
+            self._batches.append(batch)
             self._rows = []
 
     def mark(self) -> Mark:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 from hermes_nb import codec
-
-LONG_NUMBER = re.compile(r"\d{19}")
-"""What orjson may read as a fraction though it is a whole number."""
 
 
 def text(value: Any) -> str | None:
@@ -57,17 +54,15 @@ def listed(values: Any) -> str | None:
     return json_text(list(values)) if values else None
 
 
-def length(content: str) -> int:
-    """Bytes of UTF-8."""
-    return len(content) if content.isascii() else len(content.encode("utf-8", "surrogatepass"))
-
-
 def canonical(arguments: str) -> str | None:
     """A call's arguments as JSON with sorted keys; None where they are no JSON."""
-    if arguments.startswith("{") and LONG_NUMBER.search(arguments) is None:
+    if arguments.startswith("{"):
         try:
-            return orjson.dumps(orjson.loads(arguments), option=orjson.OPT_SORT_KEYS).decode()
-        except ValueError:  # `codec` takes its time over what is no JSON, or JSON that orjson cannot read.
-            pass
+            return orjson.dumps(_read(arguments), option=orjson.OPT_SORT_KEYS).decode()
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+            pass  # `codec` takes its time over what is no JSON, and over JSON that only the standard library reads.
     value, problem = codec.parse_arguments(arguments)
     return None if problem is not None else json_text(value)
+
+
+_read = msgspec.json.Decoder().decode

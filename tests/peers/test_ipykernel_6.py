@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ("tests/kernel/test_in_a_kernel.py", "tests/kernel/test_interrupts.py", "tests/kernel/test_live_runs.py")
-PACKAGES = ("openai[aiohttp]", "ipykernel>=6,<7", "jupyter_client", "pytest>=8.3", "anyio")
+PACKAGES = ("openai[aiohttp]", "ipykernel>=6,<7", "jupyter_client", "pytest>=8.3", "anyio", "hypothesis")
 
 
 def test_interrupts_and_live_runs_are_as_with_version_7_but_for_subshells(environment) -> None:
