@@ -73,7 +73,8 @@ def tables(messages: int) -> Callable[[str, Sequence[str]], Round]:
             made = [sys.executable, "-m", "benchmarks.frames.made", f"{folder}/runs", str(messages)]
             subprocess.run(made, cwd=ROOT, env=_environment(), check=True, timeout=PATIENCE_SECONDS)
             commands = {
-                system: [sys.executable, "-m", "benchmarks.frames.worker", system] for system in ("bare", "ours")
+                system: [sys.executable, "-m", "benchmarks.frames.worker", system]
+                for system in ("bare", "ours", "ours, apart")
             }
             commands["inspect_ai"] = [str(peers.python_of("inspect_ai")), "-m", "benchmarks.frames.inspected"]
             return {system: _told_by([*commands[system], f"{folder}/runs"]) for system in systems if system in commands}
@@ -96,7 +97,7 @@ EXPERIMENTS = {
     "stream": Experiment(play(STREAM), ("bare", "floor", "ours")),
     "import": Experiment(imports, ("bare", "ours")),
     "calls": Experiment(calls, ("bare", "ours")),
-    "frames": Experiment(tables(100_000), ("bare", "ours")),
+    "frames": Experiment(tables(100_000), ("bare", "ours", "ours, apart")),
     "frames-long": Experiment(tables(1_000_000), ("bare", "ours")),
     "views": Experiment(views, ("bare", "ours")),
 }

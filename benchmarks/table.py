@@ -86,6 +86,7 @@ def _turns_a_second(cost: Cost) -> float:
 
 
 JOURNAL: dict[str, Any] = {"columns": {"ours": "ours, journal"}, "against": "ours"}
+APART = {"ours": "ours, apart"}
 AIOHTTP = {"floor": "floor, aiohttp", "ours": "ours, aiohttp"}
 
 ROWS = [
@@ -106,6 +107,7 @@ ROWS = [
     Row("calls", "a call on a thread, above a bare hop", lambda cost: cost["thread"], "above", 100, unit=" µs"),
     Row("frames", "journals of 100,000 messages as two tables: wall", lambda cost: cost["wall"], "ratio", 1.5),
     Row("frames", "... peak memory over the tables' own", lambda cost: cost["over_deep"], "itself", 2),
+    Row("frames", "... each in a reading of its own: wall", lambda cost: cost["wall"], "ratio", 1.5, columns=APART),
     Row("frames-long", "journals of 1,000,000 messages: wall", lambda cost: cost["wall"], "ratio", 1.5),
     Row("frames-long", "... peak memory over the tables' own", lambda cost: cost["over_deep"], "itself", 2),
     Row("calls", "an async call, above a bare await", lambda cost: cost["async"], "above", 30, unit=" µs"),

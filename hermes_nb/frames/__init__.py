@@ -5,6 +5,7 @@
     frames.calls(result)                     # one run
     frames.runs([one, two])                  # any iterable, nested ones too
     frames.errors("runs/*.jsonl")            # paths, folders and patterns of journals, and of other tools' files
+    frames.tables("runs/", "runs", "calls")  # several in one reading, which takes about half as long
 
 Every table has the columns that `columns(name)` shows: always all of them, in that order, with those dtypes, also where
 there is no row. What is not known is NA, never 0 and never empty text. Times are seconds, sizes bytes of UTF-8. A time
@@ -39,7 +40,19 @@ from hermes_nb.frames.making import Maker
 from hermes_nb.frames.source import Source
 from hermes_nb.journal import Bounds
 
-__all__ = ["Source", "calls", "columns", "errors", "messages", "read_csv", "runs", "to_csv", "tokens", "turns"]
+__all__ = [
+    "Source",
+    "calls",
+    "columns",
+    "errors",
+    "messages",
+    "read_csv",
+    "runs",
+    "tables",
+    "to_csv",
+    "tokens",
+    "turns",
+]
 
 
 def columns(table: str | None = None) -> pd.DataFrame:
@@ -59,6 +72,23 @@ def columns(table: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["table", "name", "dtype", "unit", "meaning"])
 
 
+def tables(source: Source, *names: str, bounds: Bounds | None = None) -> dict[str, pd.DataFrame]:
+    """Several tables of one source, by their names, in one reading of its files; all of them where none is named.
+
+    Raises:
+        ConfigurationError: there is no such table, or as `runs` does.
+        HermesError, OSError: as `runs` does.
+    """
+    for name in names:
+        if name not in TABLES:
+            raise ConfigurationError(f"there is no table {name!r}; there are {', '.join(TABLES)}")
+    return Maker(tuple(dict.fromkeys(names or TABLES)), bounds or Bounds()).take(source)
+
+
+def _made(name: str, source: Source, bounds: Bounds | None) -> pd.DataFrame:
+    return Maker([name], bounds or Bounds()).take(source)[name]
+
+
 def runs(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     """One row a run: what it was about, what it grew from, how it ended, what it took, and how it was made.
 
@@ -70,7 +100,7 @@ def runs(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
         HermesError: a file is of no kind that can be read.
         OSError: a file cannot be read, or none matches a pattern.
     """
-    return Maker("runs", bounds or Bounds()).take(source)
+    return _made("runs", source, bounds)
 
 
 def turns(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
@@ -79,7 +109,7 @@ def turns(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.
     """
-    return Maker("turns", bounds or Bounds()).take(source)
+    return _made("turns", source, bounds)
 
 
 def messages(source: Source, *, inherited: bool = False, bounds: Bounds | None = None) -> pd.DataFrame:
@@ -91,7 +121,7 @@ def messages(source: Source, *, inherited: bool = False, bounds: Bounds | None =
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.
     """
-    return Maker("conversations" if inherited else "messages", bounds or Bounds()).take(source)
+    return _made("conversations" if inherited else "messages", source, bounds)
 
 
 def calls(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
@@ -113,7 +143,7 @@ def calls(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.
     """
-    return Maker("calls", bounds or Bounds()).take(source)
+    return _made("calls", source, bounds)
 
 
 def errors(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
@@ -122,7 +152,7 @@ def errors(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.
     """
-    return Maker("errors", bounds or Bounds()).take(source)
+    return _made("errors", source, bounds)
 
 
 def tokens(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
@@ -135,4 +165,4 @@ def tokens(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.
     """
-    return Maker("tokens", bounds or Bounds()).take(source)
+    return _made("tokens", source, bounds)

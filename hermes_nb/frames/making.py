@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from hermes_nb.frames import rows
 from hermes_nb.frames.declared import TABLES
 from hermes_nb.frames.lines import Odd
 from hermes_nb.frames.plain import PlainRun, plain_run
-from hermes_nb.frames.shapes import MESSAGES, shapes
+from hermes_nb.frames.shapes import MESSAGES, Shapes, shapes
 from hermes_nb.frames.source import Keys, Source, parts, quickly, slowly
 from hermes_nb.frames.table import Table, extra_columns
 from hermes_nb.frames.token_rows import tokens
@@ -39,56 +39,73 @@ USELESS = {
 }
 """The fields whose records it makes nothing of."""
 
+ALWAYS_USELESS = ("CallStarted.call",)
+
 
 class Maker:
-    """Makes one table: `name` says of which rows, and whether that of the messages has the inherited ones."""
+    """Makes tables of one source in one reading: `names` say of which rows, and whether that of the messages has the
+    inherited ones."""
 
-    def __init__(self, name: str, bounds: Bounds) -> None:
-        self._columns = TABLES["messages" if name == "conversations" else name]
-        self._rows = ROWS[name]
+    def __init__(self, names: Sequence[str], bounds: Bounds) -> None:
+        self._names = tuple(names)
+        self._makers = [ROWS[name] for name in names]
+        self._tables = [Table(TABLES["messages" if name == "conversations" else name]) for name in names]
         self._bounds = bounds
         self._keys = Keys()
-        self._shapes = shapes(*ASKED.get(name, ()), useless=USELESS.get(name, ("CallStarted.call",)))
-        self._table = Table(self._columns)
-        self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if name == "runs" else None
+        self._shapes = _shapes_for(self._names)
+        self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if "runs" in names else None
 
-    def take(self, source: Source) -> pd.DataFrame:
-        """The table of all that is in the source."""
+    def take(self, source: Source) -> dict[str, pd.DataFrame]:
+        """The tables of all that is in the source, by their names."""
         for part in parts(source):
             if isinstance(part, AgentResult):
                 self._add(plain_run(part))
             else:
                 self._file(part)
-        frame = self._table.frame()
-        return frame if self._extra is None else _widened(frame, self._extra)
+        made = {name: table.frame() for name, table in zip(self._names, self._tables, strict=True)}
+        if self._extra is not None:
+            made["runs"] = _widened(made["runs"], self._extra)
+        return made
 
-    def _add(self, run: PlainRun) -> int:
+    def _add(self, run: PlainRun) -> list[int]:
+        """Add a run; how many rows it has in each table."""
         run.key = self._keys.of(run)
-        rows_of_it = self._rows(run)
-        self._table.add(rows_of_it)
+        counts = []
+        for table, rows_of in zip(self._tables, self._makers, strict=True):
+            rows_of_it = rows_of(run)
+            table.add(rows_of_it)
+            counts.append(len(rows_of_it))
         if self._extra is not None:
             self._extra.append((run.facts.scores or {}, run.facts.meta or {}))
-        return len(rows_of_it)
+        return counts
 
     def _file(self, path: Path) -> None:
-        mark, keys, runs = self._table.mark(), self._keys.copy(), len(self._extra or ())
+        marks, keys, runs = [table.mark() for table in self._tables], self._keys.copy(), len(self._extra or ())
         try:
             ended = self._ended(quickly(path, self._bounds, self._shapes))
         except Odd:
-            self._table.back(mark)
+            for table, mark in zip(self._tables, marks, strict=True):
+                table.back(mark)
             self._keys = keys
             if self._extra is not None:
                 del self._extra[runs:]
             ended = self._ended(slowly(path, self._bounds))
         by_start = sorted(range(len(ended)), key=lambda place: ended[place][0])
         if by_start != list(range(len(ended))):
-            self._table.reorder(mark, _row_order(by_start, [count for _, count in ended]))
+            for place, (table, mark) in enumerate(zip(self._tables, marks, strict=True)):
+                table.reorder(mark, _row_order(by_start, [counts[place] for _, counts in ended]))
             if self._extra is not None:
                 self._extra[runs:] = [self._extra[runs + place] for place in by_start]
 
-    def _ended(self, found: Iterator[tuple[int, PlainRun]]) -> list[tuple[int, int]]:
-        """Add the runs as they end; of each its number by their starts, and how many rows it has."""
+    def _ended(self, found: Iterator[tuple[int, PlainRun]]) -> list[tuple[int, list[int]]]:
+        """Add the runs as they end; of each its number by their starts, and how many rows it has in each table."""
         return [(start, self._add(run)) for start, run in found]
+
+
+def _shapes_for(names: Sequence[str]) -> Shapes:
+    asked = dict.fromkeys(field for name in names for field in ASKED.get(name, ()))
+    useless = [set(USELESS.get(name, ALWAYS_USELESS)) for name in names]
+    return shapes(*asked, useless=tuple(sorted(set.intersection(*useless))))
 
 
 def _row_order(runs: list[int], counts: list[int]) -> list[int]:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from hermes_nb import frames, journal
 from hermes_nb.events import Event, fold
-from hermes_nb.exceptions import JournalError, JournalWarning
+from hermes_nb.exceptions import ConfigurationError, JournalError, JournalWarning
 from hermes_nb.frames.lines import runs_of
 from hermes_nb.frames.shapes import shapes
 from hermes_nb.journal import Bounds, Journal
@@ -43,8 +43,15 @@ def test_tables_from_files_are_the_tables_of_the_loaded_runs(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", JournalWarning)
         results = journal.load(folder / "*.jsonl")
-        for fast, slow in zip(every(folder / "*.jsonl"), every(results), strict=True):
+        tables = every(folder / "*.jsonl")
+        for fast, slow in zip(tables, every(results), strict=True):
             same(fast, slow)
+        together = frames.tables(folder / "*.jsonl")
+        assert tuple(together) == NAMES
+        for name, apart in zip(NAMES, tables, strict=False):
+            same(together[name], apart)
+        for name, apart in zip(("errors", "calls"), (tables[4], tables[3]), strict=True):
+            same(frames.tables(folder / "*.jsonl", "errors", "calls")[name], apart)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -81,6 +88,11 @@ def test_a_value_of_a_wrong_type_is_damage_as_it_is_to_the_journal(tmp_path: Pat
 
     with pytest.warns(JournalWarning, match="model_seconds: must be a number"):
         assert list(frames.messages(path)["run_id"].unique()) == ["b"]
+
+
+def test_tables_that_do_not_exist_are_named_with_those_that_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no table 'steps'; there are runs, turns"):
+        frames.tables(tmp_path, "runs", "steps")
 
 
 def test_a_run_whose_file_is_being_written_is_running(tmp_path: Path) -> None:
