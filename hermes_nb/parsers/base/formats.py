@@ -96,11 +96,17 @@ class Stream:
         self._told += pieces
         return tuple(pieces)
 
-    def finish(self) -> Parsed:
-        """End the text; everything that was found in it."""
+    def end(self) -> tuple[Piece, ...]:
+        """End the text; what that makes certain."""
         self._reader.ended = True
+        told = len(self._told)
         while not self._done:
             self._go_on()
+        return tuple(self._told[told:])
+
+    def finish(self) -> Parsed:
+        """End the text; everything that was found in it."""
+        self.end()
         told = self._told
         reasoning = [piece.text for piece in told if piece.part == "reasoning"]
         return Parsed(
