@@ -11,6 +11,7 @@ tokens that the model did not write.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def to_training(result: AgentResult, reward: float | str | None = None) -> list[
 
     Args:
         result: the run.
-        reward: a number, or the name of a score of the result; by default its only score.
+        reward: a number, or the name of a score of the result; by default its only score, and None without any.
 
     Warns:
         UserWarning: there is more than one sequence. The text says where which turn broke off, and what it means: what
@@ -68,7 +69,7 @@ def to_training(result: AgentResult, reward: float | str | None = None) -> list[
 
     Raises:
         ConfigurationError: there are no tokens, or not of every turn; lists are not equally long; what is not masked is
-            not what the model wrote; or the reward is no number.
+            not what the model wrote; or the reward is no number, a score that could not be told included.
     """
     worth = _reward(result, reward)
     told = sequences.read(result.turns)
@@ -93,19 +94,24 @@ def to_training(result: AgentResult, reward: float | str | None = None) -> list[
 
 
 def _reward(result: AgentResult, reward: float | str | None) -> float | None:
-    value: Any = reward
-    if isinstance(reward, str):
-        if reward not in result.scores:
-            names = ", ".join(map(repr, result.scores)) or "none"
-            raise ConfigurationError(f"the run has no score {reward!r}; its scores: {names}")
-        value = result.scores[reward]
-    elif reward is None:
-        if len(result.scores) > 1:
-            raise ConfigurationError(f"which score is the reward? There are {', '.join(map(repr, result.scores))}")
-        value = next(iter(result.scores.values()), None)
-    if value is not None and not isinstance(value, int | float):
-        raise ConfigurationError(f"a reward is a number; got {value!r}")
-    return None if value is None else float(value)
+    if reward is not None and not isinstance(reward, str):
+        return _number(reward, "a reward is a finite number")
+    names = [name for name in result.scores if not name.endswith(".error")]
+    if reward is None and len(names) > 1:
+        raise ConfigurationError(f"which score is the reward? There are {', '.join(map(repr, names))}")
+    name = reward if reward is not None else next(iter(names), None)
+    if name is None:
+        return None
+    if name not in names:
+        raise ConfigurationError(f"the run has no score {name!r}; its scores: {', '.join(map(repr, names)) or 'none'}")
+    reason = result.scores.get(f"{name}.error")
+    return _number(result.scores[name], f"the score {name!r} is no reward{f' ({reason})' if reason else ''}")
+
+
+def _number(value: Any, told: str) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigurationError(f"{told}; got {value!r}")
+    return float(value)
 
 
 def _of_tokens(tokens: Sequence[Token]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ async def test_of_a_run_that_goes_on_the_earlier_runs_tokens_are_masked() -> Non
     ("scores", "reward", "worth"),
     [
         ({}, None, None), ({"exact": 0.5}, None, 0.5), ({"exact": 0.5, "brief": 1}, "brief", 1.0), ({}, 2, 2.0),
-        ({"exact": None}, "exact", None),
+        ({"exact": False, "exact.error": "odd"}, None, 0.0),
     ],
 )  # fmt: skip
 def test_the_reward_is_a_number_or_a_score(scores: dict[str, Any], reward: Any, worth: float | None) -> None:
@@ -82,7 +82,9 @@ def test_the_reward_is_a_number_or_a_score(scores: dict[str, Any], reward: Any, 
         (run(turn(1, [1], [2]), replace(turn(2, [1], [2]), reply=Reply(message={}, raw={}))), None, "reply of turn 2"),
         (run(turn(1, [1], [2, 3], [-1.0])), None, "turn 1's reply has 2 tokens, but 1 log-probabilities"),
         (run(turn(1, [1], [2]), scores={"a": 1, "b": 2}), None, "which score is the reward"),
-        (run(turn(1, [1], [2]), scores={"a": "good"}), None, "a reward is a number; got 'good'"),
+        (run(turn(1, [1], [2]), scores={"a": "good"}), None, "the score 'a' is no reward; got 'good'"),
+        (run(turn(1, [1], [2]), scores={"a": None, "a.error": "KeyError: 1"}), "a", r"no reward \(KeyError: 1\)"),
+        (run(turn(1, [1], [2])), float("nan"), "a reward is a finite number; got nan"),
         (run(turn(1, [1], [2]), scores={"a": 1}), "b", "no score 'b'; its scores: 'a'"),
     ],
 )
