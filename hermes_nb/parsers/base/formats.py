@@ -63,22 +63,36 @@ class Stream:
         self._reader = Reader(format, schemas, opened=opened)
         self._reading = self._reader.read()
         self._told: list[Piece] = []
+        self._waiting: list[str] = []
         self._done = False
 
     def feed(self, chunk: str) -> tuple[Piece, ...]:
         """Read on; what is certain now, in order. Nothing that came out is ever taken back."""
         reader = self._reader
-        if reader.plain is not None and reader.plain.isdisjoint(chunk):
-            reader.pass_on(chunk)
-            return self._collected()
+        if reader.wake is not None:
+            self._waiting.append(chunk)
+            if reader.wake.isdisjoint(chunk):
+                return ()
+            chunk = self._waited()
+        elif reader.plain is not None and reader.plain.isdisjoint(chunk):
+            piece = reader.pass_on(chunk)
+            if piece is None:
+                return self._collected()
+            self._told.append(piece)
+            return (piece,)
         # Through a local name that alone holds the text, Python makes it longer in place and does not copy it.
         text = reader.text
         reader.text = ""
         text += chunk
         reader.text = text
         del text
-        wake = reader.wake
-        return () if wake is not None and wake.isdisjoint(chunk) else self._go_on()
+        return self._go_on()
+
+    def _waited(self) -> str:
+        """The chunks that nothing was read of yet."""
+        waited = "".join(self._waiting)
+        self._waiting.clear()
+        return waited
 
     def _go_on(self) -> tuple[Piece, ...]:
         if not self._done:
@@ -99,6 +113,7 @@ class Stream:
     def end(self) -> tuple[Piece, ...]:
         """End the text; what that makes certain."""
         self._reader.ended = True
+        self._reader.text += self._waited()
         told = len(self._told)
         while not self._done:
             self._go_on()

@@ -190,11 +190,18 @@ class Reader:
             yield
             self.plain = None
 
-    def pass_on(self, chunk: str) -> None:
-        """Tell a chunk without any character of `plain` as content, where everything before it was told."""
-        self.say(chunk)
-        self.scanned += len(chunk)
-        self._before += len(chunk)
+    def pass_on(self, chunk: str) -> Piece | None:
+        """Tell a chunk without any character of `plain` as content, where everything before it was told.
+
+        It is given back where that is all there is to it, for there may be one for every character; else it is told.
+        """
+        length = len(chunk)
+        self.scanned += length
+        self._before += length
+        if self._blank or self.format.trim or not chunk:
+            self.say(chunk)
+            return None
+        return Piece("content", chunk)
 
     def _forget(self) -> None:
         """Let go of text that was told, so that the next chunk is added to a short one. Its places count on."""
