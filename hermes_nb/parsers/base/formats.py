@@ -56,6 +56,14 @@ class Format(ABC):
         return stops(*self.starts, *self.dropped, *(self.thought[:1] if self.thought else ()))
 
 
+LETTERS = {letter: (Piece("content", letter),) for letter in map(chr, range(128))}
+"""What the characters of a text come to that is told one by one: made once, for there are many of them."""
+
+
+def _told(chunk: str) -> tuple[Piece, ...]:
+    return (Piece("content", chunk),) if chunk else ()
+
+
 class Stream:
     """One text that is being read. `feed` it, and `finish`; `pieces` of what was found come out on the way."""
 
@@ -63,23 +71,22 @@ class Stream:
         self._reader = Reader(format, schemas, opened=opened)
         self._reading = self._reader.read()
         self._told: list[Piece] = []
-        self._waiting: list[str] = []
-        self._done = False
+        self._kept: list[str] = []
+        self._calm: frozenset[str] | None = None
+        self._telling = self._done = False
 
     def feed(self, chunk: str) -> tuple[Piece, ...]:
         """Read on; what is certain now, in order. Nothing that came out is ever taken back."""
+        if self._calm is not None:
+            if self._calm.isdisjoint(chunk):
+                self._kept.append(chunk)
+                return (LETTERS.get(chunk) or _told(chunk)) if self._telling else ()
+            chunk = self._let_go() + chunk
         reader = self._reader
-        if reader.wake is not None:
-            self._waiting.append(chunk)
-            if reader.wake.isdisjoint(chunk):
-                return ()
-            chunk = self._waited()
-        elif reader.plain is not None and reader.plain.isdisjoint(chunk):
-            piece = reader.pass_on(chunk)
-            if piece is None:
-                return self._collected()
-            self._told.append(piece)
-            return (piece,)
+        if reader.plain is not None and reader.plain.isdisjoint(chunk):
+            reader.pass_on(chunk)
+            self._look()
+            return self._collected()
         # Through a local name that alone holds the text, Python makes it longer in place and does not copy it.
         text = reader.text
         reader.text = ""
@@ -88,11 +95,24 @@ class Stream:
         del text
         return self._go_on()
 
-    def _waited(self) -> str:
-        """The chunks that nothing was read of yet."""
-        waited = "".join(self._waiting)
-        self._waiting.clear()
-        return waited
+    def _look(self) -> None:
+        """See whether chunks may be kept aside, for the reader has nothing to decide about them: they are told as they
+        are, or waited on."""
+        reader = self._reader
+        self._calm = reader.passing if reader.wake is None else reader.wake
+        self._telling = reader.wake is None and self._calm is not None
+
+    def _let_go(self) -> str:
+        """The chunks that were kept and not told; the reader is told how many were."""
+        text = "".join(self._kept)
+        self._kept.clear()
+        self._calm = None
+        if not self._telling:
+            return text
+        self._reader.passed(len(text))
+        if text:
+            self._told.append(Piece("content", text))
+        return ""
 
     def _go_on(self) -> tuple[Piece, ...]:
         if not self._done:
@@ -100,6 +120,7 @@ class Stream:
                 next(self._reading)
             except StopIteration:
                 self._done = True
+        self._look()
         return self._collected()
 
     def _collected(self) -> tuple[Piece, ...]:
@@ -112,8 +133,8 @@ class Stream:
 
     def end(self) -> tuple[Piece, ...]:
         """End the text; what that makes certain."""
+        self._reader.text += self._let_go()
         self._reader.ended = True
-        self._reader.text += self._waited()
         told = len(self._told)
         while not self._done:
             self._go_on()
@@ -135,7 +156,7 @@ class Stream:
     @property
     def scanned(self) -> int:
         """How many characters all searches have looked at: a measure of the work."""
-        return self._reader.scanned
+        return self._reader.scanned + (sum(map(len, self._kept)) if self._telling else 0)
 
 
 class Parser:

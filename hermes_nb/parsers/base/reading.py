@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from hermes_nb.parsers.base.records import Call, Part, Piece, Problem
@@ -22,11 +23,19 @@ T = TypeVar("T")
 Reading: TypeAlias = Generator[None, None, T]
 
 SPACE = re.compile(r"\s*")
+SPACES = frozenset(letter for letter in map(chr, range(0x3001)) if letter.isspace())
+"""What white space is: none of it stands beyond U+3000."""
+
 KEPT = 1 << 12
 """How many characters that were told may wait to be let go."""
 
 PATIENCE = 1 << 16
 """How many characters may be read again after broken calls, besides twice the text read so far."""
+
+
+@cache
+def _or_space(letters: frozenset[str]) -> frozenset[str]:
+    return letters | SPACES
 
 
 class Reader:
@@ -190,18 +199,22 @@ class Reader:
             yield
             self.plain = None
 
-    def pass_on(self, chunk: str) -> Piece | None:
-        """Tell a chunk without any character of `plain` as content, where everything before it was told.
+    def pass_on(self, chunk: str) -> None:
+        """Tell a chunk without any character of `plain` as content, where everything before it was told."""
+        self.say(chunk)
+        self.passed(len(chunk))
 
-        It is given back where that is all there is to it, for there may be one for every character; else it is told.
-        """
-        length = len(chunk)
+    @property
+    def passing(self) -> frozenset[str] | None:
+        """A chunk without any of these characters is content just as it is (None: not known without reading on)."""
+        if self.plain is None or self._blank or self._held:
+            return None
+        return _or_space(self.plain) if self.format.trim else self.plain
+
+    def passed(self, length: int) -> None:
+        """So many characters were told without being read here."""
         self.scanned += length
         self._before += length
-        if self._blank or self.format.trim or not chunk:
-            self.say(chunk)
-            return None
-        return Piece("content", chunk)
 
     def _forget(self) -> None:
         """Let go of text that was told, so that the next chunk is added to a short one. Its places count on."""
