@@ -73,6 +73,8 @@ class Stream:
         self._told: list[Piece] = []
         self._kept: list[str] = []
         self._calm: frozenset[str] | None = None
+        self._spacing: frozenset[str] | None = None
+        self._gap = ""
         self._telling = self._done = False
 
     def feed(self, chunk: str) -> tuple[Piece, ...]:
@@ -80,7 +82,13 @@ class Stream:
         if self._calm is not None:
             if self._calm.isdisjoint(chunk):
                 self._kept.append(chunk)
+                if self._gap and chunk:
+                    chunk, self._gap = self._gap + chunk, ""
                 return (LETTERS.get(chunk) or _told(chunk)) if self._telling else ()
+            if self._spacing is not None and chunk.isspace() and self._spacing.isdisjoint(chunk):
+                self._kept.append(chunk)
+                self._gap += chunk
+                return ()
             chunk = self._let_go() + chunk
         reader = self._reader
         if reader.plain is not None and reader.plain.isdisjoint(chunk):
@@ -101,6 +109,7 @@ class Stream:
         reader = self._reader
         self._calm = reader.passing if reader.wake is None else reader.wake
         self._telling = reader.wake is None and self._calm is not None
+        self._spacing = reader.plain if self._telling and reader.format.trim else None
 
     def _let_go(self) -> str:
         """The chunks that were kept and not told; the reader is told how many were."""
@@ -109,9 +118,10 @@ class Stream:
         self._calm = None
         if not self._telling:
             return text
-        self._reader.passed(len(text))
-        if text:
-            self._told.append(Piece("content", text))
+        gap, self._gap = self._gap, ""
+        self._reader.passed(len(text), gap)
+        if words := text[: len(text) - len(gap)]:
+            self._told.append(Piece("content", words))
         return ""
 
     def _go_on(self) -> tuple[Piece, ...]:

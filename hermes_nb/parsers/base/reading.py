@@ -211,10 +211,12 @@ class Reader:
             return None
         return _or_space(self.plain) if self.format.trim else self.plain
 
-    def passed(self, length: int) -> None:
-        """So many characters were told without being read here."""
+    def passed(self, length: int, gap: str = "") -> None:
+        """So many characters were told without being read here, but for the white space at their end."""
         self.scanned += length
         self._before += length
+        if gap:
+            self._held = [gap]
 
     def _forget(self) -> None:
         """Let go of text that was told, so that the next chunk is added to a short one. Its places count on."""
