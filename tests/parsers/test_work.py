@@ -80,8 +80,8 @@ def test_one_character_at_a_time_costs_a_few_looks_more(name: str) -> None:
 
 
 FRAGMENTS = [
-    '{"name": "search", "arguments": {"text": "a b", "count": 3}}', '{"a": [1, 2, {"b": "c \\" d"}]}', "[[", "]]", "{", "}",
-    '"', " ", "\n", "words  and ", "é日", "\u2003", "NaN", "\\", "[" * 210 + "]" * 210, "true,",
+    '{"name": "search", "arguments": {"text": "a b", "count": 3}}', '{"a": [1, 2, {"b": "c \\" d"}]}', "[[", "]]", "{",
+    "}", '"', " ", "\n", "words  and ", "é日", "\u2003", "NaN", "\\", "[" * 210 + "]" * 210, "true,",
     '{"name": "search", "arguments": {"text": "' + "y" * 40 + '"}}',
 ]  # fmt: skip
 
