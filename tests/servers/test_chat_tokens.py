@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import hermes_nb as hn
-from hermes_nb import frames, sequences
+from hermes_nb import curl, frames, sequences
 from hermes_nb.servers.scripted import Scripted, call
 from hermes_nb.training import to_training
 from tests.servers.byte_pairs import END, add, call_text, ids_of, logprobs_of, sampled
@@ -52,6 +52,12 @@ async def test_tokens_are_asked_for_and_make_one_sequence(connect: Any, stream: 
     given = ([1.0] * len(PROMPT), [1.0] * len(BETWEEN))
     assert one.logprobs == [*given[0], *logprobs_of(CALL), *given[1], *logprobs_of(ANSWER)]
     assert (one.reward, one.turns, one.run_id) == (1.0, (1, 2), result.run_id)
+
+
+async def test_a_turns_request_says_that_tokens_were_asked_for(connect: Any) -> None:
+    scripted, result = await ran(connect, [*PROMPT, *CALL, *BETWEEN])
+
+    assert curl.body(result, 2) == dict(scripted.requests[1])
 
 
 async def test_nothing_is_asked_for_where_tokens_are_not_wanted(connect: Any) -> None:

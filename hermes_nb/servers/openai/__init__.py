@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WITH_TOKENS: dict[str, Any] = {"logprobs": True, "return_token_ids": True}
-"""What asks vLLM's chat completions for tokens (vllm, entrypoints/openai/chat_completion/protocol.py)."""
-
 
 class OpenAIServer:
     """A server that speaks OpenAI's API: OpenAI's own, vLLM, SGLang, llama.cpp, Ollama, OpenRouter and their like.
@@ -184,7 +181,7 @@ class OpenAIServer:
         if n != 1:
             raise ConfigurationError(f"one completion is asked for at a time (n=1), not {n}; run the loop {n} times")
         body: dict[str, Any] = {"model": self.model, "messages": outgoing.for_server(self, messages)}
-        body |= {**(WITH_TOKENS if self.tokens else {}), **fields, **(extra_body or {})}
+        body |= {**(dialects.WITH_TOKENS if self.tokens else {}), **fields, **(extra_body or {})}
         if "max_tokens" in body and self._renames(body["model"]):
             body["max_completion_tokens"] = body.pop("max_tokens")
         return body
