@@ -88,6 +88,16 @@ def views(_url: str, systems: Sequence[str]) -> Round:
     return {system: costs if "failed" in costs else costs[system] for system in systems}
 
 
+def parsing(url: str, systems: Sequence[str]) -> Round:
+    """What reading calls out of text costs (see `parsing.py`), beside a turn of ours."""
+    turn = _worker("ours", SHORT, url)
+    costs = _told_by([sys.executable, "-m", "benchmarks.parsing"])
+    failed = next((one for one in (turn, costs) if "failed" in one), None)
+    if failed:
+        return dict.fromkeys(systems, failed)
+    return {system: {**costs[system], "turn": turn["cpu"] / turn["turns"] * 1e6} for system in systems}
+
+
 EXPERIMENTS = {
     "short": Experiment(play(SHORT), ("bare", "floor", "ours", "ours, journal")),
     "wide": Experiment(play(WIDE), ("bare", "floor", "ours", "ours, journal")),
@@ -100,6 +110,7 @@ EXPERIMENTS = {
     "frames": Experiment(tables(100_000), ("bare", "ours", "ours, apart")),
     "frames-long": Experiment(tables(1_000_000), ("bare", "ours")),
     "views": Experiment(views, ("bare", "ours")),
+    "parsing": Experiment(parsing, ("ours",)),
 }
 
 

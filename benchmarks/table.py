@@ -112,6 +112,12 @@ ROWS = [
     Row("frames-long", "... peak memory over the tables' own", lambda cost: cost["over_deep"], "itself", 2),
     Row("calls", "an async call, above a bare await", lambda cost: cost["async"], "above", 30, unit=" µs"),
     Row("views", "live view of 1,000 turns: CPU a turn, of telling all anew", lambda cost: cost["cpu"], "ratio", 0.01),
+    Row("parsing", "a reply of 2 kB parsed, Hermes's format: of a turn's CPU",
+        lambda cost: 100 * cost["hermes"] / cost["turn"], "itself", 5, unit=" %"),
+    Row("parsing", "... the slowest format", lambda cost: 100 * cost["reply"] / cost["turn"], "itself", 5, unit=" %"),
+    Row("parsing", "100 kB letter by letter, over the whole: worst format", lambda cost: cost["over"], "itself", 20),
+    Row("parsing", "... a letter of 100 kB over one of 10 kB", lambda cost: cost["growth"], "itself", 1.5),
+    Row("parsing", "... a letter of words or one string alone", lambda cost: cost["letter"], "itself", 2, unit=" µs"),
     Row("views", "... and what is sent of a turn", lambda cost: cost.get("bytes"), "itself", 1500, unit=" B"),
 ]  # fmt: skip
 

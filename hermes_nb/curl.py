@@ -79,7 +79,8 @@ def _body(result: AgentResult, made: Provenance, turn: Turn) -> dict[str, Any]:
     }
     given = {name: value for name, value in fields.items() if value is not None}
     messages = outgoing.as_recorded(made.server, _messages_before(result, turn))
-    body = {"model": model, "messages": messages, **given, **(sampling.get("extra_body") or {})}
+    tokens = dialects.WITH_TOKENS if made.server.get("tokens") else {}
+    body = {"model": model, "messages": messages, **tokens, **given, **(sampling.get("extra_body") or {})}
     if sampling.get("stream"):
         body = {"stream_options": {"include_usage": True}, **body, "stream": True}
     if "max_tokens" in body and dialects.wants_max_completion_tokens(body["model"], base_url):

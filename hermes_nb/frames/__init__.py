@@ -156,11 +156,15 @@ def errors(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
 
 
 def tokens(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
-    """One row a token: of the sequences in `managed_state`; where there are none, of the replies' log-probabilities.
+    """One row a token, of every run whose replies came with their tokens: all of what its models read and wrote.
 
-    A sequence's tokens have `node`, and `mask` says which the model wrote; those it was given have no logprob. Those of
-    a reply have `turn` and `text`, and are all the model's. `managed_state` lives in memory only: journals have the
-    second kind.
+    Such are the replies of a `ManagedServer`, and of an `OpenAIServer(tokens=True)`. `node` is the sequence: there is
+    more than one where a turn's prompt does not extend the tokens before it (`hermes_nb.training` says why). `mask`
+    says which tokens the model wrote; a token that it was given has no logprob, and comes with the turn whose prompt it
+    was first in. `role` is whose words it is in or leads up to, `kind` what it belongs to, where that is known.
+
+    Where no reply has a record, the rows are those of the sequences in `managed_state` (Atropos's servers; in memory
+    only), which have no turn; and otherwise of the replies' log-probabilities, which have no `node` and no id.
 
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.

@@ -174,14 +174,14 @@ ERRORS = (
 
 TOKENS = (
     RUN_ID,
-    Column("turn", WHOLE, "The turn whose reply the token is of; NA for a managed server's."),
-    Column("node", WHOLE, "Which of a managed server's sequences it is in, from 0; NA for a reply's."),
+    Column("turn", WHOLE, "The turn that first had the token, in its prompt or reply; NA in a state from elsewhere."),
+    Column("node", WHOLE, "Which of the run's sequences it is in, from 0; NA where only replies are told."),
     Column("position", WHOLE, "The token's place in its sequence or reply, from 0."),
     Column("token_id", WHOLE, "The token's number in the vocabulary."),
     Column("text", TEXT, "The token's text."),
     Column("logprob", NUMBER, "The natural logarithm of its probability; NA for a token that was given."),
     Column("mask", FLAG, "The model wrote it, and training learns from it."),
-    Column("role", TEXT, "Who speaks."),
+    Column("role", TEXT, "Who speaks: of a template's tokens, whose words they lead up to."),
     Column("kind", TEXT, "What it belongs to: template, content, reasoning or call."),
 )
 

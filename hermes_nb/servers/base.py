@@ -221,13 +221,17 @@ async def called(function: Callable[..., Any], *given: Any) -> Any:
 def describe(server: Any) -> dict[str, Any]:
     """Who the server is: `name`, `model`, and `base_url` without user and password; None where it does not say.
 
-    Of our own also what it does to the messages it is given: `echo_reasoning` and `images`.
+    Of our own also what it does to the messages it is given, `echo_reasoning` and `images`; and `tokens`, where it asks
+    for them.
     """
     base_url = _first_text(server, "base_url")
     model = _first_text(server, "model", "model_name")
     described = {"name": type(server).__name__, "model": model, "base_url": without_userinfo(base_url)}
     policy = getattr(server, "echo_reasoning", None)
-    return {**described, "echo_reasoning": policy, "images": server.images} if policy else described
+    if not policy:
+        return described
+    tokens = {"tokens": True} if getattr(server, "tokens", False) else {}
+    return {**described, "echo_reasoning": policy, "images": server.images, **tokens}
 
 
 def place_of(server: Any) -> Place:

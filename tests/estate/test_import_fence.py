@@ -33,6 +33,7 @@ WING = {
             "verdicts",
             "display",
             "outcomes",
+            "sequences",
         ),
         "hall",
     ),
@@ -58,7 +59,9 @@ WING = {
         ),
         "acting",
     ),
-    **dict.fromkeys(("formats", "frames", "scores", "stats", "plots", "compare", "views", "sharing"), "reading"),
+    **dict.fromkeys(
+        ("formats", "frames", "scores", "stats", "plots", "compare", "training", "views", "sharing"), "reading"
+    ),
 }
 SHARED_ROOMS = {
     "servers": ("base", "sse", "assemble", "streams"), "parsers": ("base",), "formats": ("base",), "views": ("rows",),

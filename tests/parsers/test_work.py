@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hermes_nb import parsers
 from hermes_nb.parsers import Stream
@@ -75,3 +77,28 @@ def test_one_character_at_a_time_costs_a_few_looks_more(name: str) -> None:
     text = "Some words first. " * 20 + parser.render([("search", {"text": "word " * 400, "items": [1, 2, 3] * 50})])
 
     assert work(name, text, 1) <= 40 * work(name, text, len(text))
+
+
+FRAGMENTS = [
+    '{"name": "search", "arguments": {"text": "a b", "count": 3}}', '{"a": [1, 2, {"b": "c \\" d"}]}', "[[", "]]", "{",
+    "}", '"', " ", "\n", "words  and ", "é日", "\u2003", "NaN", "\\", "[" * 210 + "]" * 210, "true,",
+    '{"name": "search", "arguments": {"text": "' + "y" * 40 + '"}}',
+]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(NAMES), st.lists(st.integers(0, 99), max_size=20), st.integers(2, 60))
+def test_json_that_is_there_as_a_whole_is_read_as_it_is_letter_by_letter(
+    name: str, picks: list[int], step: int
+) -> None:
+    form = parsers.FORMATS[name]
+    known = [*FRAGMENTS, *form.marks.marks, *getattr(form, "end", ())]
+    text = "".join(known[pick % len(known)] for pick in picks)
+    whole = parsers.get_parser(name).parse(text)
+    for size in (1, step):
+        stream = parsers.get_parser(name).stream()
+        told = [piece for at in range(0, len(text), size) for piece in stream.feed(text[at : at + size])]
+        told += stream.end()
+
+        assert stream.finish() == whole
+        assert "".join(piece.text for piece in told if piece.part == "content") == whole.content

@@ -10,7 +10,9 @@ TESTS = ("tests/servers", "tests/test_any_server.py", "tests/test_curl.py")
 
 
 def test_what_is_tested_with_version_3_holds_with_version_2(environment) -> None:
-    commands = environment("openai-2", "--editable", ".", "openai[aiohttp]>=2,<3", "pytest>=8.3", "hypothesis>=6.100")
+    commands = environment(
+        "openai-2", "--editable", ".[tables,tokens]", "openai[aiohttp]>=2,<3", "pytest>=8.3", "hypothesis>=6.100"
+    )
     version = "import openai, httpx; print(openai.__version__)"
     told = subprocess.run([commands / "python", "-c", version], capture_output=True, text=True, check=True).stdout
     ran = subprocess.run(

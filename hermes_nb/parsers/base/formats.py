@@ -56,6 +56,14 @@ class Format(ABC):
         return stops(*self.starts, *self.dropped, *(self.thought[:1] if self.thought else ()))
 
 
+LETTERS = {letter: (Piece("content", letter),) for letter in map(chr, range(128))}
+"""What the characters of a text come to that is told one by one: made once, for there are many of them."""
+
+
+def _told(chunk: str) -> tuple[Piece, ...]:
+    return (Piece("content", chunk),) if chunk else ()
+
+
 class Stream:
     """One text that is being read. `feed` it, and `finish`; `pieces` of what was found come out on the way."""
 
@@ -63,13 +71,29 @@ class Stream:
         self._reader = Reader(format, schemas, opened=opened)
         self._reading = self._reader.read()
         self._told: list[Piece] = []
-        self._done = False
+        self._kept: list[str] = []
+        self._calm: frozenset[str] | None = None
+        self._spacing: frozenset[str] | None = None
+        self._gap = ""
+        self._telling = self._done = False
 
     def feed(self, chunk: str) -> tuple[Piece, ...]:
         """Read on; what is certain now, in order. Nothing that came out is ever taken back."""
+        if self._calm is not None:
+            if self._calm.isdisjoint(chunk):
+                self._kept.append(chunk)
+                if self._gap and chunk:
+                    chunk, self._gap = self._gap + chunk, ""
+                return (LETTERS.get(chunk) or _told(chunk)) if self._telling else ()
+            if self._spacing is not None and chunk.isspace() and self._spacing.isdisjoint(chunk):
+                self._kept.append(chunk)
+                self._gap += chunk
+                return ()
+            chunk = self._let_go() + chunk
         reader = self._reader
         if reader.plain is not None and reader.plain.isdisjoint(chunk):
             reader.pass_on(chunk)
+            self._look()
             return self._collected()
         # Through a local name that alone holds the text, Python makes it longer in place and does not copy it.
         text = reader.text
@@ -77,8 +101,28 @@ class Stream:
         text += chunk
         reader.text = text
         del text
-        wake = reader.wake
-        return () if wake is not None and wake.isdisjoint(chunk) else self._go_on()
+        return self._go_on()
+
+    def _look(self) -> None:
+        """See whether chunks may be kept aside, for the reader has nothing to decide about them: they are told as they
+        are, or waited on."""
+        reader = self._reader
+        self._calm = reader.passing if reader.wake is None else reader.wake
+        self._telling = reader.wake is None and self._calm is not None
+        self._spacing = reader.plain if self._telling and reader.format.trim else None
+
+    def _let_go(self) -> str:
+        """The chunks that were kept and not told; the reader is told how many were."""
+        text = "".join(self._kept)
+        self._kept.clear()
+        self._calm = None
+        if not self._telling:
+            return text
+        gap, self._gap = self._gap, ""
+        self._reader.passed(len(text), gap)
+        if words := text[: len(text) - len(gap)]:
+            self._told.append(Piece("content", words))
+        return ""
 
     def _go_on(self) -> tuple[Piece, ...]:
         if not self._done:
@@ -86,6 +130,7 @@ class Stream:
                 next(self._reading)
             except StopIteration:
                 self._done = True
+        self._look()
         return self._collected()
 
     def _collected(self) -> tuple[Piece, ...]:
@@ -96,11 +141,18 @@ class Stream:
         self._told += pieces
         return tuple(pieces)
 
-    def finish(self) -> Parsed:
-        """End the text; everything that was found in it."""
+    def end(self) -> tuple[Piece, ...]:
+        """End the text; what that makes certain."""
+        self._reader.text += self._let_go()
         self._reader.ended = True
+        told = len(self._told)
         while not self._done:
             self._go_on()
+        return tuple(self._told[told:])
+
+    def finish(self) -> Parsed:
+        """End the text; everything that was found in it."""
+        self.end()
         told = self._told
         reasoning = [piece.text for piece in told if piece.part == "reasoning"]
         return Parsed(
@@ -114,7 +166,7 @@ class Stream:
     @property
     def scanned(self) -> int:
         """How many characters all searches have looked at: a measure of the work."""
-        return self._reader.scanned
+        return self._reader.scanned + (sum(map(len, self._kept)) if self._telling else 0)
 
 
 class Parser:

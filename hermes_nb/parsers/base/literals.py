@@ -38,6 +38,9 @@ class Literals:
 
     def peek(self) -> str:
         """The next character that is no white space; empty at the end."""
+        here = self.text[self.at : self.at + 1]
+        if not here.isspace():
+            return here
         found = SPACE.match(self.text, self.at)
         self.at = found.end() if found else self.at
         return self.text[self.at : self.at + 1]

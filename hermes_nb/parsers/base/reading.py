@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from hermes_nb.parsers.base.records import Call, Part, Piece, Problem
@@ -22,11 +23,19 @@ T = TypeVar("T")
 Reading: TypeAlias = Generator[None, None, T]
 
 SPACE = re.compile(r"\s*")
+SPACES = frozenset(letter for letter in map(chr, range(0x3001)) if letter.isspace())
+"""What white space is: none of it stands beyond U+3000."""
+
 KEPT = 1 << 12
 """How many characters that were told may wait to be let go."""
 
 PATIENCE = 1 << 16
 """How many characters may be read again after broken calls, besides twice the text read so far."""
+
+
+@cache
+def _or_space(letters: frozenset[str]) -> frozenset[str]:
+    return letters | SPACES
 
 
 class Reader:
@@ -193,8 +202,21 @@ class Reader:
     def pass_on(self, chunk: str) -> None:
         """Tell a chunk without any character of `plain` as content, where everything before it was told."""
         self.say(chunk)
-        self.scanned += len(chunk)
-        self._before += len(chunk)
+        self.passed(len(chunk))
+
+    @property
+    def passing(self) -> frozenset[str] | None:
+        """A chunk without any of these characters is content just as it is (None: not known without reading on)."""
+        if self.plain is None or self._blank or self._held:
+            return None
+        return _or_space(self.plain) if self.format.trim else self.plain
+
+    def passed(self, length: int, gap: str = "") -> None:
+        """So many characters were told without being read here, but for the white space at their end."""
+        self.scanned += length
+        self._before += length
+        if gap:
+            self._held = [gap]
 
     def _forget(self) -> None:
         """Let go of text that was told, so that the next chunk is added to a short one. Its places count on."""

@@ -12,21 +12,23 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import AsyncIterator, Mapping, Sequence
-from functools import partial
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
-from hermes_nb.clocks import random_ids
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.messages import Message, text_of
 from hermes_nb.parsers import get_parser
-from hermes_nb.parsers.base import THINK, Parser
 from hermes_nb.records import Reply
 from hermes_nb.servers import base
+from hermes_nb.servers.managed import answers
+from hermes_nb.servers.managed.answers import Asked
 from hermes_nb.servers.managed.engines import Atropos, Completions, Engine, SGLang, engine_of
+from hermes_nb.servers.managed.marking import Prompt
 from hermes_nb.servers.managed.sequences import EMPTY, Generated, Held, SequenceNode, why_not
 from hermes_nb.servers.managed.template import Template
 from hermes_nb.servers.managed.vocabulary import Vocabulary
+from hermes_nb.servers.streams import Stream
 
 __all__ = ["Atropos", "Completions", "Engine", "Generated", "ManagedServer", "SGLang", "SequenceNode"]
 
@@ -98,35 +100,56 @@ class ManagedServer:
         """Answer a chat request; `n` answers are asked for one after the other, each a sequence of its own.
 
         The body is a chat completion's. Beside it, each choice has `source_text`, what the model wrote, and `token_ids`
-        and `logprobs` of it; the body has `prompt_token_ids`.
+        and `logprobs` of it; the body has `prompt_token_ids`. `token_spans` and `prompt_tail` say what the tokens are
+        (`hermes_nb.sequences`). `finish_reason` is the engine's, but "tool_calls" where it stopped after calls.
 
         Raises:
             ServerError: the engine did not answer, or without tokens.
             ConfigurationError: the template refuses the conversation.
         """
-        given = {"temperature": temperature, "max_tokens": max_tokens, **more, **(extra_body or {})}
-        sampling = {name: value for name, value in given.items() if value is not None and name not in LEFT_OUT}
-        offered = tuple(tools or ())
-        flat = tuple({**message, "content": text_of(message.get("content"))} for message in messages)
-        before, verbatim, text = self._begin(flat, offered)
-        opened = _opened(text)
-        node = EMPTY if before is None else before.node
-        prompt = [*node.tokens, *self.vocabulary.encode(text[len(node.full_text) :])]
+        asked = self._asked(messages, tools, {"temperature": temperature, "max_tokens": max_tokens, **more}, extra_body)
         choices, grown = [], []
         try:
             for index in range(n):
-                written = await self.engine.generate(prompt, text=text, **sampling)
-                said = self.vocabulary.said(written.tokens)
-                new = node.grown(prompt, written, text + self.vocabulary.decode(written.tokens))
-                message, problems = self._read(said, offered, opened=bool(opened))
-                own = {"role": "assistant", "content": opened + said}
-                grown.append(Held(node=new, tools=offered, messages=(*flat, message), verbatim=(*verbatim, own)))
-                choices.append(_choice(index, message, written, said, problems))
+                written = await self.engine.generate(asked.ids, text=asked.prompt.text, **asked.sampling)
+                choice, held = answers.answered(asked, written, index, self.vocabulary, answers.NEW_ID)
+                choices.append(choice)
+                grown.append(held)
         except BaseException:
-            self._spent.discard(id(before))
+            self._spent.discard(id(asked.before))
             raise
-        self._keep(before, grown)
-        return self._body(choices, prompt)
+        return self._finished(asked, choices, grown)
+
+    def stream(self, **request: Any) -> Stream:
+        """Answer a chat request as a stream: text and reasoning as they are written, where the engine has a `stream`;
+        calls, and what is told beside them, come with the last chunk. From other engines all comes in one piece.
+
+        Raises (while it is iterated): as `chat_completion`.
+        """
+        return Stream(lambda stream: self._streamed(request, stream))
+
+    async def _streamed(self, request: dict[str, Any], stream: Stream) -> AsyncGenerator[dict[str, Any], None]:
+        heard = getattr(self.engine, "stream", None)
+        if heard is None or request.get("n", 1) != 1:
+            yield await self.chat_completion(**request)
+            stream.done = True
+            return
+        rest = {name: value for name, value in request.items() if name not in ("messages", "tools", "extra_body")}
+        asked = self._asked(request["messages"], request.get("tools"), rest, request.get("extra_body"))
+        hearing = answers.Hearing(asked, self.vocabulary)
+        try:
+            async with aclosing(heard(asked.ids, text=asked.prompt.text, **asked.sampling)) as coming:
+                async for part in coming:
+                    for chunk in hearing.take(part):
+                        yield chunk
+            for chunk in hearing.end():
+                yield chunk
+            choice, held = answers.answered(asked, hearing.written, 0, self.vocabulary, answers.NEW_ID)
+        except BaseException:
+            self._spent.discard(id(asked.before))
+            raise
+        stream.done = True
+        yield answers.last_chunk(self._finished(asked, [choice], [held]), told=hearing.reads_on)
 
     async def completion(self, *, prompt: str, n: int = 1, **sampling: Any) -> dict[str, Any]:
         """Go on with a text; one that begins with a sequence's text goes on with that sequence's tokens.
@@ -138,16 +161,15 @@ class ManagedServer:
         before = max(begun, key=lambda held: len(held.node.full_text), default=None)
         node = EMPTY if before is None else before.node
         ids = [*node.tokens, *self.vocabulary.encode(prompt[len(node.full_text) :])]
-        asked = {name: value for name, value in sampling.items() if value is not None and name not in LEFT_OUT}
         choices, grown = [], []
         for index in range(n):
-            written = await self.engine.generate(ids, text=prompt, **asked)
+            written = await self.engine.generate(ids, text=prompt, **_sampling(sampling))
             new = node.grown(ids, written, prompt + self.vocabulary.decode(written.tokens))
             grown.append(Held(node=new, tools=()))
             told = {"text": self.vocabulary.said(written.tokens), "token_ids": list(written.tokens)}
             choices.append({"index": index, "finish_reason": written.finish_reason, "logprobs": None, **told})
         self._keep(before, grown)
-        return {**self._body(choices, ids), "object": "text_completion"}
+        return answers.body_of(self.model, choices, ids, "text_completion")
 
     def get_state(self) -> dict[str, Any]:
         """The sequences so far: `{"nodes": [SequenceNode]}`; of a tree, `{"sequences": {text: SequenceNode}, "tree":
@@ -163,15 +185,6 @@ class ManagedServer:
         self._spent = set()
         self._tree = {}
 
-    async def stream(self, **request: Any) -> AsyncIterator[dict[str, Any]]:
-        """Answer a chat request as a stream: engines tell their tokens at the end, so it is one piece.
-
-        Raises:
-            ServerError: the engine did not answer, or without tokens.
-            ConfigurationError: the template refuses the conversation.
-        """
-        yield await self.chat_completion(**request)
-
     async def ask(self, messages: str | Sequence[Message], tools: Any = None, **request: Any) -> Reply:
         """Ask once, outside any run: text or messages in, a Reply out; as `OpenAIServer.ask`.
 
@@ -184,20 +197,34 @@ class ManagedServer:
     def __repr__(self) -> str:
         return f"ManagedServer({self.engine!r} · {self.parser if isinstance(self.parser, str) else 'parser'})"
 
-    def _begin(self, flat: tuple[Message, ...], tools: tuple[Any, ...]) -> tuple[Held | None, tuple[Message, ...], str]:
-        """What the request goes on from, its messages with the model's own words, and its prompt as text."""
+    def _asked(
+        self, messages: Sequence[Message], tools: Sequence[Any] | None, given: Mapping[str, Any], extra: Any
+    ) -> Asked:
+        """A request, with what it goes on from. That is spent at once: another request may be on its way."""
+        flat = tuple({**message, "content": text_of(message.get("content"))} for message in messages)
+        before, prompt = self._begin(flat, tuple(tools or ()))
+        node = EMPTY if before is None else before.node
+        ids = (*node.tokens, *self.vocabulary.encode(prompt.text[prompt.known :]))
+        if before is not None:
+            self._spent.add(id(before))
+        sampling = _sampling({**given, **(extra or {})})
+        return Asked(before=before, messages=flat, prompt=prompt, ids=ids, sampling=sampling, parser=self.parser)
+
+    def _begin(self, flat: tuple[Message, ...], tools: tuple[Any, ...]) -> tuple[Held | None, Prompt]:
+        """What the request goes on from, and its prompt, with the model's own words in it."""
         for held in sorted(self._held, key=lambda one: (-len(one.messages), id(one) in self._spent)):
             if held.messages and held.begins(flat, tools):
                 verbatim = (*held.verbatim, *flat[len(held.messages) :])
                 text = self.template.render(verbatim, tools, ask=True)
+                known = len(held.node.full_text)
                 if text.startswith(held.node.full_text):
-                    self._spent.add(id(held))  # At once: another request may be on its way.
-                    return held, verbatim, text
+                    return held, Prompt(messages=verbatim, tools=tools, text=text, known=known)
                 self._warn_of(_rewritten(held.node.full_text, text))
                 break
         else:
             self._warn_of(why_not(self._held, flat, tools))
-        return None, flat, self.template.render(flat, tools, ask=True)
+        text = self.template.render(flat, tools, ask=True)
+        return None, Prompt(messages=flat, tools=tools, text=text, known=0)
 
     def _warn_of(self, cause: str | None) -> None:
         if cause:
@@ -207,23 +234,10 @@ class ManagedServer:
                 stacklevel=2,
             )
 
-    def _read(self, said: str, tools: tuple[Any, ...], *, opened: bool) -> tuple[Message, tuple[str, ...]]:
-        """The message in what the model wrote. What was meant as a call and is none is one whose arguments are its
-        text, so that the model is told."""
-        if self.parser is None:
-            return {"role": "assistant", "content": said}, ()
-        parser = self.parser
-        if isinstance(parser, str):
-            parser = get_parser(parser, tools, opened=opened)
-        elif type(parser) is Parser:
-            parser = Parser(parser.format, tools, opened=opened)
-        parsed = parser.parse(said, list(tools) or None)
-        message: Message = {"role": "assistant", "content": parsed.content or ""}
-        if parsed.reasoning:
-            message["reasoning_content"] = parsed.reasoning
-        if calls := parsed.tool_calls(new_id=partial(random_ids, "call")):
-            message["tool_calls"] = [_entry(call) for call in calls]
-        return message, tuple(f"{one.message} (at character {one.position})" for one in parsed.problems)
+    def _finished(self, asked: Asked, choices: Sequence[dict[str, Any]], grown: Sequence[Held]) -> dict[str, Any]:
+        self._keep(asked.before, grown)
+        body = answers.body_of(self.model, choices, asked.ids)
+        return {**body, "prompt_tail": answers.tail_of(asked, self.template, self.vocabulary)}
 
     def _keep(self, before: Held | None, grown: Sequence[Held]) -> None:
         """Hold what has grown; what it grew from is no sequence any more, but may be gone on from once more."""
@@ -233,25 +247,12 @@ class ManagedServer:
             self._spent.add(id(before))
         self._held += grown
 
-    def _body(self, choices: Sequence[dict[str, Any]], prompt: Sequence[int]) -> dict[str, Any]:
-        written = sum(len(choice["token_ids"]) for choice in choices)
-        usage = {
-            "prompt_tokens": len(prompt), "completion_tokens": written, "total_tokens": len(prompt) + written,
-        }  # fmt: skip
-        return {
-            "id": random_ids("chatcmpl"),
-            "object": "chat.completion",
-            "model": self.model,
-            "choices": list(choices),
-            "usage": usage,
-            "prompt_token_ids": list(prompt),
-        }
 
-
-def _opened(prompt: str) -> str:
-    """The end of a prompt that ends inside a thought, from the mark on; "" where it does not."""
-    mark = THINK[0]
-    return prompt[prompt.rindex(mark) :] if prompt.rstrip().endswith(mark) else ""
+def _sampling(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What an engine is asked with; the most tokens of a reply are `max_tokens`, whichever name they came by."""
+    asked = {name: value for name, value in given.items() if value is not None and name not in LEFT_OUT}
+    most = asked.pop("max_completion_tokens", None)
+    return asked if most is None else {"max_tokens": most, **asked}
 
 
 def _rewritten(own: str, text: str) -> str:
@@ -261,23 +262,3 @@ def _rewritten(own: str, text: str) -> str:
         f"the chat template rewrites what came before, from character {place} on: {own[place : place + EXCERPT]!r} "
         f"became {text[place : place + EXCERPT]!r}"
     )
-
-
-def _choice(index: int, message: Message, written: Generated, said: str, problems: tuple[str, ...]) -> dict[str, Any]:
-    word = "tool_calls" if message.get("tool_calls") and written.finish_reason == "stop" else written.finish_reason
-    pairs = [{"token": None, "logprob": one} for one in written.logprobs]
-    return {
-        "index": index,
-        "message": message,
-        "finish_reason": word,
-        "logprobs": {"content": pairs},
-        "source_text": said,
-        "token_ids": list(written.tokens),
-        "problems": list(problems),
-    }
-
-
-def _entry(call: Any) -> dict[str, Any]:
-    return {
-        "id": random_ids("call"), "type": "function", "function": {"name": call.name, "arguments": call.arguments},
-    }  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from hermes_nb import failures
@@ -16,7 +17,8 @@ LONGEST_REPLY = 4096
 
 
 class Engine(Protocol):
-    """What a ManagedServer needs."""
+    """What a ManagedServer needs. One that also has `stream`, which takes the same and gives a Generated for some more
+    tokens at a time, is heard while its model writes."""
 
     async def generate(self, prompt: Sequence[int], *, text: str, **sampling: Any) -> Generated:
         """What the model writes after a prompt.
@@ -43,13 +45,36 @@ class Completions:
         Raises:
             ServerError: the server did not answer, or without token ids or log-probabilities.
         """
+        return self._read(await self.server.post("/completions", self._body(prompt, sampling)))
+
+    async def stream(self, prompt: Sequence[int], *, text: str, **sampling: Any) -> AsyncIterator[Generated]:
+        """What the model writes, as it comes.
+
+        Raises:
+            ServerError: the server did not answer, broke off, or answered without token ids or log-probabilities.
+        """
+        ended = False
+        async with aclosing(self.server.post_stream("/completions", self._body(prompt, sampling))) as coming:
+            async for chunk in coming:
+                if chunk.get("choices"):
+                    part = self._read(chunk)
+                    ended = ended or part.finish_reason is not None
+                    yield part
+            if not ended and not coming.done:
+                raise ServerError(failures.cut(base.place_of(self), **coming.travel))
+
+    def _body(self, prompt: Sequence[int], sampling: Mapping[str, Any]) -> dict[str, Any]:
         asked = {"max_tokens": LONGEST_REPLY, "logprobs": 1, "return_token_ids": True}
         asked |= {"return_tokens_as_token_ids": True, "skip_special_tokens": False, "add_special_tokens": False}
-        body = await self.server.post("/completions", {"prompt": list(prompt), **asked, **sampling})
+        return {"prompt": list(prompt), **asked, **sampling}
+
+    def _read(self, body: Mapping[str, Any]) -> Generated:
         choices = body.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
         told = choice.get("logprobs") or {}
         ids = choice.get("token_ids") or _named_ids(told.get("tokens"))
+        if ids is None and not choice.get("text") and choice.get("finish_reason"):
+            ids, told = [], {"token_logprobs": []}  # The last chunk of a stream, which only says how it ended.
         return _generated(self, ids, told.get("token_logprobs"), choice.get("finish_reason"))
 
     def __repr__(self) -> str:

@@ -7,12 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hermes_nb.messages import Message
-
-MASKED = -100
-"""Stands for a token that the model did not write, in `masked_tokens`."""
-
-NOT_WRITTEN = 1.0
-"""Stands for the log-probability of a token that the model did not write: no real one is above zero."""
+from hermes_nb.sequences import MASKED, NOT_WRITTEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +90,11 @@ class Held:
 def why_not(held: Sequence[Held], messages: Sequence[Message], tools: Sequence[Any]) -> str | None:
     """Why a request goes on from none of these; None where it does not look as if it should."""
     near = max(held, key=lambda one: one.shared(messages), default=None)
-    if near is None or not near.messages or (shared := near.shared(messages)) < near.answered:
+    if near is None or not near.messages:
+        return None
+    shared = near.shared(messages)
+    changed = shared == near.answered - 1 and shared < len(messages) and messages[shared].get("role") == "assistant"
+    if shared < near.answered and not changed:
         return None
     if shared < len(near.messages):
         place = min(shared, len(messages) - 1)

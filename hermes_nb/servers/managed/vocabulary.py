@@ -13,6 +13,12 @@ from hermes_nb.exceptions import ConfigurationError, MissingDependency
 NAMED = ("bos_token", "eos_token", "pad_token", "unk_token")
 """The special tokens that chat templates may name."""
 
+UNFINISHED = "\ufffd"
+"""Stands for bytes that are no whole character."""
+
+LONGEST_CHARACTER = 8
+"""Tokens that are waited for until a character is whole: four bytes, and as many again to be on the safe side."""
+
 
 class Vocabulary:
     """A tokenizer, asked in one way.
@@ -59,6 +65,17 @@ class Vocabulary:
             return str(self._tokenizer.decode(list(ids)))
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The text of each of these ids; together they are `decode`'s.
+
+        A character that takes several tokens is the last one's, and the others are empty.
+        """
+        growing = Growing(self)
+        told = [growing.take(token) for token in ids]
+        if told:
+            told[-1] += growing.end()
+        return told
+
     def said(self, ids: Sequence[int]) -> str:
         """The text of what a model wrote, without the special token that it ended with."""
         return self.decode(ids[:-1] if ids and ids[-1] in self.special else ids)
@@ -91,6 +108,31 @@ class Vocabulary:
         self.template = self.template or _one_template(getattr(tokenizer, "chat_template", None))
         told = {name: _text_of(getattr(tokenizer, name, None)) for name in NAMED}
         self.names |= {name: text for name, text in told.items() if text is not None}
+
+
+class Growing:
+    """A text that is told token by token."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary, self._read, self._waiting = vocabulary, list[int](), list[int]()
+
+    def take(self, token: int) -> str:
+        """What one more token adds; nothing while it ends within a character."""
+        self._waiting.append(token)
+        text = self._text()
+        if text.endswith(UNFINISHED) and len(self._waiting) < LONGEST_CHARACTER:
+            return ""
+        self._read, self._waiting = self._waiting, []
+        return text
+
+    def end(self) -> str:
+        """What is left, whole or not."""
+        return self._text() if self._waiting else ""
+
+    def _text(self) -> str:
+        # Beside what came before it, for some tokenizers leave a space out where a text begins.
+        before = self._vocabulary.decode(self._read)
+        return self._vocabulary.decode([*self._read, *self._waiting])[len(before) :]
 
 
 def _takes_text_alone(tokenizer: Any) -> bool:

@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hermes_nb import dialects, failures, outgoing
@@ -53,6 +54,8 @@ class OpenAIServer:
         echo_reasoning: how reasoning in the history is sent back: "auto" (its table is `outgoing.automatic`'s), "none",
             "reasoning", "reasoning_content", "both", "details", or "verbatim". The history keeps all of it.
         split_think: take `<think>...</think>` at the start of a reply's text for reasoning.
+        tokens: ask for the ids of a prompt's and a reply's tokens, and for log-probabilities, as vLLM tells them; they
+            stand in the Reply's `raw`, and `frames.tokens` and `training.to_training` read them.
         images: send the images, sounds and files that tools return; else a line of text stands in their place.
         max_concurrency: how many requests may be going on at once, in all runs that use this object; the others wait,
             first come first served. None: no limit.
@@ -79,6 +82,7 @@ class OpenAIServer:
         echo_reasoning: outgoing.EchoReasoning = "auto",
         split_think: bool = False,
         images: bool = False,
+        tokens: bool = False,
         max_concurrency: int | None = None,
         requests_per_minute: int | None = None,
     ) -> None:
@@ -92,6 +96,7 @@ class OpenAIServer:
         self.echo_reasoning = outgoing.known(echo_reasoning)
         self.split_think = split_think
         self.images = images
+        self.tokens = tokens
         self.context_window: int | None = None
         self._account = Account(
             base_url=base_url, api_key=api_key, headers=headers, given=client, timeout=timeout, retries=max_retries,
@@ -155,25 +160,28 @@ class OpenAIServer:
         body = streaming.streamed(self._body(**given), counted=self._counted)
         return Stream(lambda stream: self._streamed(body, stream))
 
-    async def _streamed(self, body: dict[str, Any], stream: Stream) -> AsyncGenerator[dict[str, Any], None]:
+    async def _streamed(
+        self, body: dict[str, Any], stream: Stream, path: str = "/chat/completions"
+    ) -> AsyncGenerator[dict[str, Any], None]:
         async with self._place() as place:
             stream.waited = place.waited
-            response, asked = await self._settled(self._begin, body)
+            response, asked = await self._settled(partial(self._begin, path), body)
             coming = streaming.chunks(response, stream, server=self, idle=self.stream_idle_timeout, asked=asked)
             place.repeats = asked + failures.retries_of(response.request)
             async with aclosing(response), aclosing(coming):
                 async for chunk in coming:
                     yield chunk
 
-    async def _begin(self, body: dict[str, Any]) -> Any:
-        return await streaming.begin(await self._account.client(), body, self)
+    async def _begin(self, path: str, body: dict[str, Any]) -> Any:
+        return await streaming.begin(await self._account.client(), path, body, self)
 
     def _body(
         self, *, messages: Sequence[Message], n: int = 1, extra_body: Mapping[str, Any] | None = None, **fields: Any
     ) -> dict[str, Any]:
         if n != 1:
             raise ConfigurationError(f"one completion is asked for at a time (n=1), not {n}; run the loop {n} times")
-        body = {"model": self.model, "messages": outgoing.for_server(self, messages), **fields, **(extra_body or {})}
+        body: dict[str, Any] = {"model": self.model, "messages": outgoing.for_server(self, messages)}
+        body |= {**(dialects.WITH_TOKENS if self.tokens else {}), **fields, **(extra_body or {})}
         if "max_tokens" in body and self._renames(body["model"]):
             body["max_completion_tokens"] = body.pop("max_tokens")
         return body
@@ -219,6 +227,15 @@ class OpenAIServer:
             place.repeats = answer.retries
         answer.waited = place.waited
         return answer
+
+    def post_stream(self, path: str, body: Mapping[str, Any]) -> Stream:
+        """Send a request of another kind, as `post`, and have the answer in chunks, as `stream`.
+
+        Raises (while it is iterated):
+            ServerError: the server did not answer, reported an error, sent no stream, or fell silent.
+        """
+        asked = {"model": self.model, **body, "stream": True}
+        return Stream(lambda stream: self._streamed(asked, stream, path))
 
     async def _post(self, body: dict[str, Any], path: str = "/chat/completions") -> Completion:
         import openai

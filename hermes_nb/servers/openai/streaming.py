@@ -33,7 +33,7 @@ def refuses_options(body: dict[str, Any], error: RunError) -> bool:
     return body.get("stream_options") is WITH_USAGE and error.status in (400, 422) and bool(REFUSED.search(told))
 
 
-async def begin(client: AsyncOpenAI, body: dict[str, Any], server: Any) -> Any:
+async def begin(client: AsyncOpenAI, path: str, body: dict[str, Any], server: Any) -> Any:
     """The response to a streamed request, none of its body read yet; retries are the client's, up to here.
 
     Raises:
@@ -43,7 +43,7 @@ async def begin(client: AsyncOpenAI, body: dict[str, Any], server: Any) -> Any:
 
     try:
         return await client.post(
-            "/chat/completions", cast_to=connection.http().Response, stream=True, stream_cls=openai.AsyncStream[Any],
+            path, cast_to=connection.http().Response, stream=True, stream_cls=openai.AsyncStream[Any],
             **connection.payload(client, body),
         )  # fmt: skip
     except openai.OpenAIError as error:
