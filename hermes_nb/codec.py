@@ -160,7 +160,8 @@ def _outliner(kind: Any) -> Callable[[Any, dict[str, Any], Callable[[Any], Any]]
         entered = "written(value, write)" if _holds_records(hints[name]) else "value"
         lines.append(f" {given}told[{name!r}] = {entered}")
     made: dict[str, Any] = {"defaults": {field.name: field.default for field in stored}, "written": _written}
-    exec("\n".join(lines), made)  # noqa: S102 - of nothing but the names of a class's fields
+    # Compiled first: to run text would make Python forget that it ends by Ctrl-C. It has no text but names of fields.
+    exec(compile("\n".join(lines), "<outline>", "exec"), made)  # noqa: S102
     enter: Callable[[Any, dict[str, Any], Callable[[Any], Any]], None] = made["enter"]
     return enter
 

@@ -186,7 +186,8 @@ def test_F53_what_is_sent_of_a_turn_does_not_grow_with_the_run() -> None:
         window.feed.flush()
         return window.size - before
 
-    short, long = sent(10), sent(500)
+    # On a busy machine a turn may go in two messages, where it goes in one: the least of a few is that one.
+    short, long = (min(sent(turns) for _ in range(4)) for turns in (10, 500))
 
     assert long < 1500
     assert long < short * 1.3  # numbers have more digits

@@ -16,8 +16,9 @@ NAMED = ("bos_token", "eos_token", "pad_token", "unk_token")
 UNFINISHED = "\ufffd"
 """Stands for bytes that are no whole character."""
 
-LONGEST_CHARACTER = 8
-"""Tokens that are waited for until a character is whole: four bytes, and as many again to be on the safe side."""
+MOST_WAITING = 256
+"""How many tokens wait for the end of a character. A text may hold the sign of a broken one itself: that is told with
+what comes after it."""
 
 
 class Vocabulary:
@@ -120,7 +121,7 @@ class Growing:
         """What one more token adds; nothing while it ends within a character."""
         self._waiting.append(token)
         text = self._text()
-        if text.endswith(UNFINISHED) and len(self._waiting) < LONGEST_CHARACTER:
+        if text.endswith(UNFINISHED) and len(self._waiting) < MOST_WAITING:
             return ""
         self._read, self._waiting = self._waiting, []
         return text
