@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias, overload
 
 from hermes_nb.exceptions import ConfigurationError
-from hermes_nb.frames.source import Source, results
 from hermes_nb.records import AgentResult
+from hermes_nb.sources import Source, results
 
 Score: TypeAlias = bool | int | float | None
 Told: TypeAlias = Score | Mapping[str, Score]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +131,22 @@ def test_an_interrupt_in_a_scorer_is_no_failure_of_it() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         scored(said("4"), interrupted)
+
+
+CORE = """
+import sys
+sys.modules |= dict.fromkeys(("pandas", "numpy", "pyarrow", "msgspec", "scipy"))
+import hermes_nb as hn
+
+[scored] = hn.scored({path!r}, lambda run: run.run_id == "a", name="is_a")
+print(scored.scores)
+"""
+
+
+def test_scoring_needs_nothing_but_the_core(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.jsonl", run_of("a"))
+    command = [sys.executable, "-c", CORE.format(path=str(path))]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ended.stdout, ended.stderr) == ("{'is_a': True}\n", "")

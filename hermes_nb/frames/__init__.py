@@ -37,8 +37,8 @@ from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.frames.cells import read_csv, to_csv
 from hermes_nb.frames.declared import TABLES
 from hermes_nb.frames.making import Maker
-from hermes_nb.frames.source import Source
 from hermes_nb.journal import Bounds
+from hermes_nb.sources import Source
 
 __all__ = [
     "Source",

@@ -11,14 +11,15 @@ import pandas as pd
 
 from hermes_nb.frames import rows
 from hermes_nb.frames.declared import TABLES
+from hermes_nb.frames.files import Keys, quickly, slowly
 from hermes_nb.frames.lines import Odd
 from hermes_nb.frames.plain import PlainRun, plain_run
 from hermes_nb.frames.shapes import MESSAGES, Shapes, shapes
-from hermes_nb.frames.source import Keys, Source, parts, quickly, slowly
 from hermes_nb.frames.table import Table, extra_columns
 from hermes_nb.frames.token_rows import tokens
 from hermes_nb.journal import Bounds
 from hermes_nb.records import AgentResult
+from hermes_nb.sources import Source, parts
 
 ROWS: dict[str, Callable[[PlainRun], list[tuple[Any, ...]]]] = {
     "runs": rows.runs, "turns": rows.turns, "messages": rows.own_messages, "conversations": rows.all_messages,

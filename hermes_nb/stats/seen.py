@@ -7,7 +7,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from hermes_nb import frames
-from hermes_nb.frames.source import Source, parts
+from hermes_nb.sources import Source, parts
 
 Results: TypeAlias = Source
 """What `hermes_nb.frames` takes: one result, any iterable of results, paths and patterns of journals."""

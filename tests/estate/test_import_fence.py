@@ -60,7 +60,8 @@ WING = {
         "acting",
     ),
     **dict.fromkeys(
-        ("formats", "frames", "scores", "stats", "plots", "compare", "training", "views", "sharing"), "reading"
+        ("formats", "frames", "scores", "sources", "stats", "plots", "compare", "training", "views", "sharing"),
+        "reading",
     ),
 }
 SHARED_ROOMS = {

@@ -365,7 +365,7 @@ async def test_a_source_is_a_result_what_holds_one_or_any_mixture(tmp_path: Path
 
 @pytest.mark.parametrize("source", [7, None, [b"x"], {"a": 1}])
 def test_what_is_no_source_is_refused(source: Any) -> None:
-    with pytest.raises(ConfigurationError, match="tables are made of results"):
+    with pytest.raises(ConfigurationError, match="runs come from results"):
         frames.runs(source)
 
 

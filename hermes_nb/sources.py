@@ -1,11 +1,9 @@
-"""What tables are made of: results, whatever holds one, paths and patterns, and any mixture of them."""
+"""Where runs come from: results, whatever holds one, paths and patterns of files, and any mixture of them."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, TypeAlias, Union
@@ -13,9 +11,6 @@ from warnings import warn
 
 from hermes_nb import codec
 from hermes_nb.exceptions import ConfigurationError, JournalWarning
-from hermes_nb.frames.lines import Odd, runs_of
-from hermes_nb.frames.plain import PlainRun, plain_run, said
-from hermes_nb.frames.shapes import Shapes
 from hermes_nb.journal import Bounds, lines
 from hermes_nb.journal.loading import files_of, runs_in
 from hermes_nb.journal.reading import Damage
@@ -52,7 +47,7 @@ def parts(source: Source) -> Iterator[AgentResult | Path]:
             yield from parts(one)
     else:
         raise ConfigurationError(
-            f"tables are made of results, paths and patterns of files, or an iterable of these; got {source!r:.80}"
+            f"runs come from results, paths and patterns of files, or an iterable of these; got {source!r:.80}"
         )
 
 
@@ -79,10 +74,10 @@ def results(source: Source, bounds: Bounds | None = None) -> Iterator[AgentResul
         if isinstance(part, AgentResult):
             yield part
         else:
-            yield from (result for _, result in sorted(_loaded(part, bounds or Bounds()), key=lambda one: one[0]))
+            yield from (result for _, result in sorted(loaded(part, bounds or Bounds()), key=lambda one: one[0]))
 
 
-def _loaded(path: Path, bounds: Bounds) -> Iterator[tuple[int, AgentResult]]:
+def loaded(path: Path, bounds: Bounds) -> Iterator[tuple[int, AgentResult]]:
     """The results in a file, each with its number by their starts; what is damaged is passed over with a warning."""
     if not is_journal(path):
         yield from enumerate(import_module("hermes_nb.formats").read(path))
@@ -94,45 +89,3 @@ def _loaded(path: Path, bounds: Bounds) -> Iterator[tuple[int, AgentResult]]:
             raise found.error
         else:
             warn(f"{found.error}; it is passed over", JournalWarning, stacklevel=5)
-
-
-def slowly(path: Path, bounds: Bounds) -> Iterator[tuple[int, PlainRun]]:
-    """The runs of a file of any kind, by way of results."""
-    for start, result in _loaded(path, bounds):
-        yield start, plain_run(result)
-
-
-def quickly(path: Path, bounds: Bounds, shapes: Shapes) -> Iterator[tuple[int, PlainRun]]:
-    """The runs of a journal, straight from its lines, with the objects that `shapes` ask for.
-
-    Raises:
-        Odd: it has to be read slowly.
-    """
-    if not is_journal(path):
-        raise Odd
-    yield from runs_of(path, bounds, shapes)
-
-
-class Keys:
-    """Gives every run a key of its own, the same one for the same place in the same source."""
-
-    def __init__(self) -> None:
-        self._given: Counter[str] = Counter()
-
-    def copy(self) -> Keys:
-        """The same, as far as it is given."""
-        made = Keys()
-        made._given = Counter(self._given)
-        return made
-
-    def of(self, run: PlainRun) -> str:
-        """The run's id, or one made of its conversation; a second run of the same one has `~2` after it."""
-        key = run.facts.run_id or _digest(run)
-        self._given[key] += 1
-        times = self._given[key]
-        return key if times == 1 else f"{key}~{times}"
-
-
-def _digest(run: PlainRun) -> str:
-    told = [*run.start, *(one for turn in run.turns[run.first :] for one in (*turn.added_messages, *said(turn)))]
-    return "unnamed_" + blake2b(codec.dumps(told, default=repr), digest_size=8).hexdigest()
