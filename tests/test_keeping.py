@@ -15,6 +15,8 @@ import pytest
 import hermes_nb as hn
 from hermes_nb.keeping import Keeper
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 
 class SlowFile:
     """A journal that is asked to sync before it is closed, and comes to it when it is; its close waits for `after`."""

@@ -11,6 +11,8 @@ import hermes_nb as hn
 from hermes_nb.curl import body
 from hermes_nb.servers.scripted import Scripted, call
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 USAGE = {"prompt_tokens": 60, "completion_tokens": 40, "total_tokens": 100}
 
 

@@ -18,6 +18,8 @@ from hermes_nb import journal
 from hermes_nb.events import CallStarted, Event, Replied, TurnStarted
 from hermes_nb.servers.scripted import Scripted, call
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 ASKED = {"role": "user", "content": "And now?"}
 
 

@@ -12,6 +12,8 @@ import hermes_nb as hn
 from hermes_nb.records import Origin
 from hermes_nb.servers.scripted import call
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 
 def add(a: int, b: int) -> int:
     """Add two whole numbers."""

@@ -21,6 +21,8 @@ from hermes_nb.servers.scripted import call
 from hermes_nb.supervisor import Run
 from hermes_nb.together import answer_all
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 CALLS = [ToolCall(name=name, id=f"c{index}", turn=1, index=index) for index, name in enumerate("abscd")]
 
 

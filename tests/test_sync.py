@@ -18,6 +18,8 @@ from hermes_nb import sync
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.servers.scripted import call
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 WAITING = """
 import asyncio, sys
 import hermes_nb as hn

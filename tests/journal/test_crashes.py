@@ -18,6 +18,8 @@ from hermes_nb.exceptions import JournalError, JournalWarning
 from hermes_nb.journal import Journal
 from tests.journal.written import EVENTS, RUN, ask, child, heard, run_of, written
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 # Killed
 
 
