@@ -135,8 +135,11 @@ SHAPES = tuple(
 )
 """What secrets look like, the most telling first."""
 
+BEFORE = {"_": "(?<=[fpousrtiI]_)"}
+"""The letters that stand before a rare one in all of its signs: one look spares most of the others."""
+
 SIGNS = tuple(
-    (rare, re.compile(f"{rare}(?:{'|'.join(shape.sign for shape in alike)})"), alike)
+    (rare, re.compile(f"{rare}{BEFORE.get(rare, '')}(?:{'|'.join(shape.sign for shape in alike)})"), alike)
     for rare in dict.fromkeys(shape.rare for shape in SHAPES)
     for alike in [tuple(shape for shape in SHAPES if shape.rare == rare)]
 )

@@ -49,7 +49,7 @@ class Writer:
         kind = type(event)
         if kind is TurnStarted or kind is RunFinished:
             self._calls = {}
-        cleared = event.run_id == self._cleared and self._says_nothing_new(event)
+        cleared = event.run_id == self._cleared and self._says_nothing_new(kind, event)
         encoded = self._encoded(event)
         # Nearly every line is cleared by this look, which costs a tenth of a walk through the strings in it.
         if not cleared and self._redactor.suspects(encoded.decode()):
@@ -59,15 +59,14 @@ class Writer:
             self._cleared = event.run_id
         return encoded + b"\n"
 
-    def _says_nothing_new(self, event: Event) -> bool:
+    def _says_nothing_new(self, kind: type[Event], event: Any) -> bool:
         """Whether there is no text in it, or none but what was in the reply of its turn."""
-        match event:
-            case CallStarted():
-                new = id(event.call) not in self._calls
-            case TurnStarted():
-                new = bool(event.request or event.added_messages or event.rewritten)
-            case _:
-                new = not isinstance(event, TurnFinished)
+        if kind is CallStarted:
+            new = id(event.call) not in self._calls
+        elif kind is TurnStarted:
+            new = bool(event.request or event.added_messages or event.rewritten)
+        else:
+            new = kind is not TurnFinished
         return not new and event.unread is None
 
     def _encoded(self, event: Event) -> bytes:
