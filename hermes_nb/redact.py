@@ -16,6 +16,7 @@ import re
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus
 
@@ -98,7 +99,12 @@ def known_secrets(environ: Mapping[str, str]) -> frozenset[str]:
     The name holds key, token, secret, passw or credential, and is not about a keyboard or a tokenizer. The value has
     at least 8 characters and is no plain word, number, dotted name, path, or address without user and query.
     """
-    named = (value.strip() for name, value in environ.items() if TELLING.search(name) and not HARMLESS.search(name))
+    return _known_in(frozenset(environ.items()))
+
+
+@lru_cache(maxsize=4)
+def _known_in(environ: frozenset[tuple[str, str]]) -> frozenset[str]:
+    named = (value.strip() for name, value in environ if TELLING.search(name) and not HARMLESS.search(name))
     return frozenset(value for value in named if _worth_hiding(value) and not _ordinary(value))
 
 
@@ -136,6 +142,7 @@ class Redactor:
         forms = {form: value for value in known for form in _forms(value)}
         self._finds: tuple[_Find, ...] = (_find_known(forms), keys.find) if known else (keys.find,)
         self._known = _suspect_known(forms)
+        self._knows_some = bool(known)
         self._markers: dict[Secret, str] = {}
         self._lock = threading.Lock()
 
@@ -157,7 +164,7 @@ class Redactor:
         JSON escapes no letter, digit or sign that a secret is told by, so what can be found in a string can be found in
         its JSON; but for control characters and quotes, which `_unescaped` and `_bare` take care of.
         """
-        if keys.suspect(encoded) or self._known(encoded.replace("\\", "")):
+        if keys.suspect(encoded) or (self._knows_some and self._known(encoded.replace("\\", ""))):
             return True
         plain = _unescaped(encoded) if "%" in encoded or "\\u" in encoded else None
         return plain is not None and (keys.suspect(plain[0]) or self._known(_bare(plain[0])))
