@@ -21,6 +21,8 @@ from hermes_nb.records import AgentResult, Turn
 from hermes_nb.servers.scripted import Scripted, call
 from hermes_nb.tools.gates import Allow, Answer, Reject, Replace
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 
 def add(a: int, b: int) -> int:
     """Add two whole numbers."""

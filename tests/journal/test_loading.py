@@ -21,6 +21,8 @@ from hermes_nb.journal import Bounds, Journal
 from hermes_nb.records import AgentResult
 from tests.journal.written import RUN, run_of, written
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 HEADER = b'{"hermes_nb_journal": "1.0"}\n'
 STARTED = b'{"t": "RunStarted", "run_id": "r", "seq": 0}\n'
 

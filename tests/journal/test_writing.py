@@ -24,6 +24,8 @@ from hermes_nb.records import Reply, ToolCall, ToolResult, Usage
 from hermes_nb.redact import Redactor
 from tests.journal.written import RUN, add, loop, run_of, written
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
 PASSPHRASE = "correct-horse-battery-9"
 

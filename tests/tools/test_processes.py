@@ -33,6 +33,8 @@ from hermes_nb.servers.scripted import call
 from hermes_nb.tools import processes, threads
 from hermes_nb.tools.dispatch import Setting, answer
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 LONG = 600.0
 PATIENCE = 30.0
 
