@@ -16,7 +16,6 @@ import re
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus
 
@@ -99,12 +98,7 @@ def known_secrets(environ: Mapping[str, str]) -> frozenset[str]:
     The name holds key, token, secret, passw or credential, and is not about a keyboard or a tokenizer. The value has
     at least 8 characters and is no plain word, number, dotted name, path, or address without user and query.
     """
-    return _known_in(frozenset(environ.items()))
-
-
-@lru_cache(maxsize=4)
-def _known_in(environ: frozenset[tuple[str, str]]) -> frozenset[str]:
-    named = (value.strip() for name, value in environ if TELLING.search(name) and not HARMLESS.search(name))
+    named = (value.strip() for name, value in environ.items() if TELLING.search(name) and not HARMLESS.search(name))
     return frozenset(value for value in named if _worth_hiding(value) and not _ordinary(value))
 
 

@@ -5,7 +5,7 @@
     frames.calls(result)                     # one run
     frames.runs([one, two])                  # any iterable, nested ones too
     frames.errors("runs/*.jsonl")            # paths, folders and patterns of journals, and of other tools' files
-    frames.tables("runs/", "runs", "calls")  # several in one reading, which takes about half as long
+    frames.tables("runs/", "runs", "calls")  # several in one reading of the files
 
 Every table has the columns that `columns(name)` shows: always all of them, in that order, with those dtypes, also where
 there is no row. What is not known is NA, never 0 and never empty text. Times are seconds, sizes bytes of UTF-8. A time

@@ -14,7 +14,7 @@ from hermes_nb.frames.declared import TABLES
 from hermes_nb.frames.files import Keys, quickly, slowly
 from hermes_nb.frames.lines import Odd
 from hermes_nb.frames.plain import PlainRun, plain_run
-from hermes_nb.frames.shapes import MESSAGES, Shapes, shapes
+from hermes_nb.frames.shapes import MESSAGES, shapes
 from hermes_nb.frames.table import Table, extra_columns
 from hermes_nb.frames.token_rows import tokens
 from hermes_nb.journal import Bounds
@@ -32,16 +32,6 @@ ASKED = {
 }  # fmt: skip
 """The fields whose objects a table is made of; it needs no more of the others than that they are objects."""
 
-USELESS = {
-    "messages": ("CallStarted.call", "Reply.calls", "Reply.usage", "ToolResult.error"),
-    "conversations": ("CallStarted.call", "Reply.calls", "Reply.usage", "ToolResult.error"),
-    "calls": ("CallStarted.call", "Reply.usage"),
-    "errors": ("CallStarted.call", "Reply.usage"),
-}
-"""The fields whose records it makes nothing of."""
-
-ALWAYS_USELESS = ("CallStarted.call",)
-
 
 class Maker:
     """Makes tables of one source in one reading: `names` say of which rows, and whether that of the messages has the
@@ -53,7 +43,7 @@ class Maker:
         self._tables = [Table(TABLES["messages" if name == "conversations" else name]) for name in names]
         self._bounds = bounds
         self._keys = Keys()
-        self._shapes = _shapes_for(self._names)
+        self._shapes = shapes(*dict.fromkeys(field for name in names for field in ASKED.get(name, ())))
         self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if "runs" in names else None
 
     def take(self, source: Source) -> dict[str, pd.DataFrame]:
@@ -101,12 +91,6 @@ class Maker:
     def _ended(self, found: Iterator[tuple[int, PlainRun]]) -> list[tuple[int, list[int]]]:
         """Add the runs as they end; of each its number by their starts, and how many rows it has in each table."""
         return [(start, self._add(run)) for start, run in found]
-
-
-def _shapes_for(names: Sequence[str]) -> Shapes:
-    asked = dict.fromkeys(field for name in names for field in ASKED.get(name, ()))
-    useless = [set(USELESS.get(name, ALWAYS_USELESS)) for name in names]
-    return shapes(*asked, useless=tuple(sorted(set.intersection(*useless))))
 
 
 def _row_order(runs: list[int], counts: list[int]) -> list[int]:

@@ -1,8 +1,7 @@
 """What the lines of a journal have to look like, made of the records themselves: msgspec checks it while it reads.
 
 A shape has the fields of its record, with the same names, types and defaults, so that one stands for the other. What is
-not asked for, such as the body that a provider sent, is checked for being an object and passed over; so are the records
-that a table has no use for.
+not asked for, such as the body that a provider sent, is checked for being an object and passed over.
 """
 
 from __future__ import annotations
@@ -55,57 +54,48 @@ MESSAGES = ("messages", "message", "added_messages", "rewritten", "parts")
 
 
 @cache
-def shapes(*asked: str, useless: tuple[str, ...] = ()) -> Shapes:
-    """The shapes of all events. `asked` names the fields whose objects are read, `useless` those whose records are
-    not, as `"Reply.usage"`.
-    """
-    shaper = _Shaper(asked, useless)
-    kinds = {name: shaper.shape(kind, tag=name) for name, kind in KINDS.items()}
+def shapes(*asked: str) -> Shapes:
+    """The shapes of all events; `asked` names the fields whose objects are to be read."""
+    made: dict[Any, Any] = {}
+    kinds = {name: _shape(kind, asked, made, tag=name) for name, kind in KINDS.items()}
     event = reduce(or_, kinds.values())
     reader = msgspec.json.Decoder(event)
     return Shapes(kinds, reader.decode, reader.decode_lines, event, "message" in asked)
 
 
-class _Shaper:
-    def __init__(self, asked: Collection[str], useless: Collection[str]) -> None:
-        self._asked = asked
-        self._useless = useless
-        self._made: dict[Any, Any] = {}
+def _shape(kind: Any, asked: Collection[str], made: dict[Any, Any], tag: str | None = None) -> Any:
+    if kind not in made:
+        hints = get_type_hints(kind)
+        told = [
+            _field(one, _type(hints[one.name], one.name in asked, asked, made))
+            for one in fields(kind)
+            if one.init and not one.metadata.get("memory_only")
+        ]
+        made[kind] = msgspec.defstruct(
+            kind.__name__, told, kw_only=True, gc=False, tag=tag, tag_field="t" if tag else None
+        )
+    return made[kind]
 
-    def shape(self, kind: Any, tag: str | None = None) -> Any:
-        """The shape of a record, the only one."""
-        if kind not in self._made:
-            hints = get_type_hints(kind)
-            told = [
-                self._field(kind, one, hints[one.name])
-                for one in fields(kind)
-                if one.init and not one.metadata.get("memory_only")
-            ]
-            self._made[kind] = msgspec.defstruct(
-                kind.__name__, told, kw_only=True, gc=False, tag=tag, tag_field="t" if tag else None
-            )
-        return self._made[kind]
 
-    def _field(self, holder: Any, field: Field[Any], hint: Any) -> tuple[Any, ...]:
-        needless = f"{holder.__name__}.{field.name}" in self._useless
-        kind = self._type(hint, field.name in self._asked, needless)
-        if field.default is MISSING and field.default_factory is MISSING:
-            return field.name, kind
-        if is_dataclass(field.default):
-            return field.name, kind, msgspec.field(default_factory=kind)
-        return field.name, kind, None if field.default is MISSING else field.default
+def _field(field: Field[Any], kind: Any) -> tuple[Any, ...]:
+    if field.default is MISSING and field.default_factory is MISSING:
+        return field.name, kind
+    if is_dataclass(field.default):
+        return field.name, kind, msgspec.field(default_factory=kind)
+    return field.name, kind, None if field.default is MISSING else field.default
 
-    def _type(self, hint: Any, whole: bool, needless: bool) -> Any:
-        """The type for msgspec; `codec.build` takes the same values for `hint`."""
-        origin, arguments = get_origin(hint), get_args(hint)
-        if origin in (Union, types.UnionType):
-            return reduce(or_, (self._type(one, whole, needless) for one in arguments))
-        if origin is tuple:
-            return tuple[self._type(arguments[0], whole, needless), ...]  # type: ignore[misc]
-        if is_dataclass(hint):
-            return Passed if needless else self.shape(hint)
-        if (origin or hint) is dict:
-            return dict[str, Any] if whole else Passed
-        if hint is type(None):
-            return None
-        return {int: WHOLE, float: NUMBER}.get(hint, str if origin is Literal else hint)
+
+def _type(hint: Any, whole: bool, asked: Collection[str], made: dict[Any, Any]) -> Any:
+    """The type for msgspec; `codec.build` takes the same values for `hint`."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return reduce(or_, (_type(one, whole, asked, made) for one in arguments))
+    if origin is tuple:
+        return tuple[_type(arguments[0], whole, asked, made), ...]  # type: ignore[misc]
+    if is_dataclass(hint):
+        return _shape(hint, asked, made)
+    if (origin or hint) is dict:
+        return dict[str, Any] if whole else Passed
+    if hint is type(None):
+        return None
+    return {int: WHOLE, float: NUMBER}.get(hint, str if origin is Literal else hint)

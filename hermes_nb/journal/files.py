@@ -102,11 +102,9 @@ class SharedFile:
         Raises:
             OSError: not all of it was written.
         """
-        if self._fd < 0:  # In a forked child the lock may be held by a thread it does not have.
-            self._check_open()
+        self._check_open()  # In a forked child the lock may be held by a thread it does not have.
         with self._lock:
-            if self._fd < 0:
-                self._check_open()
+            self._check_open()
             rest = b"\n" + TORN + lines if self._torn else lines
             self._unsynced = True
             while (written := os.write(self._fd, rest)) < len(rest):

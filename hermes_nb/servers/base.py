@@ -76,7 +76,7 @@ def completion(content: bytes, *, headers: Mapping[str, str], status: int, retri
 
 
 def _share_words(body: dict[str, Any]) -> None:
-    """Have the words that stand in every reply in memory once: in a long run they are a tenth of what it takes."""
+    """Have the words that stand in every reply in memory once."""
     _intern(body, "model", "object", "system_fingerprint", "service_tier")
     for choice in body["choices"] if isinstance(body.get("choices"), list) else ():
         if isinstance(choice, dict) and isinstance(message := choice.get("message"), dict):

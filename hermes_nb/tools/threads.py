@@ -25,7 +25,7 @@ _inside: ContextVar[bool] = ContextVar("hermes_nb_inside_a_pool", default=False)
 """Whether this code was called by work in a pool, on whatever thread or loop it runs now."""
 
 PATIENCE_SECONDS = 0.001
-"""How long work waits for a thread that is busy before it is given a new one. A thread takes some 30 KiB."""
+"""How long work waits for a thread that is busy before it is given a new one. A thread takes some 25 KiB."""
 
 
 @dataclass(frozen=True, slots=True)

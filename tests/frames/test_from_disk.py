@@ -90,6 +90,19 @@ def test_a_value_of_a_wrong_type_is_damage_as_it_is_to_the_journal(tmp_path: Pat
         assert list(frames.messages(path)["run_id"].unique()) == ["b"]
 
 
+@pytest.mark.parametrize("table", ["runs", "messages", "calls", "errors"])
+@pytest.mark.parametrize("kind", ["Replied", "CallStarted", "CallFinished"])
+def test_damage_in_what_a_table_does_not_show_is_damage_all_the_same(tmp_path: Path, kind: str, table: str) -> None:
+    path = written(tmp_path / "x.jsonl", [*run_of("a"), *run_of("b")])
+    lines = path.read_bytes().splitlines(keepends=True)
+    place = next(at for at, line in enumerate(lines) if line.startswith(f'{{"t":"{kind}"'.encode()))
+    lines[place] = lines[place].replace(b'"name":"add"', b'"name":7', 1)
+    path.write_bytes(b"".join(lines))
+
+    with pytest.warns(JournalWarning, match="name: must be text"):
+        assert list(getattr(frames, table)(path)["run_id"].unique()) == ["b"]
+
+
 def test_tables_that_do_not_exist_are_named_with_those_that_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no table 'steps'; there are runs, turns"):
         frames.tables(tmp_path, "runs", "steps")

@@ -101,9 +101,21 @@ SCRIPT = """
 """
 
 
+LOCAL = """
+    import asyncio
+    from hermes_nb.servers import OpenAIServer
+
+    async def main():
+        return await OpenAIServer("m", base_url={base_url!r}, aiohttp={aiohttp}).ask("one")
+
+    assert asyncio.run(main()).text == "one"
+"""
+
+
 @pytest.mark.parametrize("aiohttp", [False, True])
-def test_two_asyncio_runs_leave_no_socket_and_no_loop_behind(elsewhere: str, aiohttp: bool) -> None:
-    script = textwrap.dedent(SCRIPT.format(base_url=elsewhere, aiohttp=aiohttp))
+@pytest.mark.parametrize("source", [SCRIPT, LOCAL], ids=["two loops", "a server that goes with its loop"])
+def test_asyncio_runs_leave_no_socket_and_no_loop_behind(elsewhere: str, source: str, aiohttp: bool) -> None:
+    script = textwrap.dedent(source.format(base_url=elsewhere, aiohttp=aiohttp))
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", script]
 
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -216,24 +228,3 @@ async def test_a_server_that_is_dropped_while_its_loop_goes_on_closes_its_client
         async with asyncio.timeout(20):
             while not client.is_closed():  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
-
-
-LOCAL = """
-    import asyncio
-    from hermes_nb.servers import OpenAIServer
-
-    async def main():
-        return await OpenAIServer("m", base_url={base_url!r}, aiohttp={aiohttp}).ask("one")
-
-    assert asyncio.run(main()).text == "one"
-"""
-
-
-@pytest.mark.parametrize("aiohttp", [False, True])
-def test_a_server_that_goes_with_the_last_function_of_its_loop_leaves_no_socket(elsewhere: str, aiohttp: bool) -> None:
-    script = textwrap.dedent(LOCAL.format(base_url=elsewhere, aiohttp=aiohttp))
-    command = [sys.executable, "-W", "error::ResourceWarning", "-c", script]
-
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert (ended.returncode, ended.stderr) == (0, "")
