@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hermes_nb.messages import Message, text_of
 from hermes_nb.records import Reply, ToolCall, ToolResult, Turn
 from hermes_nb.views.rows import calls, words
-from hermes_nb.views.rows.entries import Row, Section, Who
+from hermes_nb.views.rows.entries import Later, Row, Section, Who
 from hermes_nb.views.rows.legible import Lens, counted
 from hermes_nb.views.rows.opened import call_sections, reply_sections
 
@@ -48,9 +48,13 @@ class Drawing:
             return Row(who=who, key=key, number=number, text=shown)
         told = self.lens.gist(text) or called(message, self.lens)
         cut = told.endswith("…")
-        opened = (Section(shown=self.lens.block(text), prose=True),) if cut and self.is_open(number) else ()
+        opened = self.prose(text) if cut and self.is_open(number) else ()
         more = counted(len(text), "character") if cut else ""
         return Row(who=who, key=key, number=number, gist=told, more=more, sections=opened)
+
+    def prose(self, text: str) -> Sequence[Section]:
+        """A text for a person to read, as what a row holds."""
+        return Later(lambda: (Section(shown=self.lens.block(text), prose=True),))
 
     def turn(self, turn: Turn) -> Iterator[Row]:
         """A turn's rows: what was added before it, its thoughts, its reply, its calls."""
@@ -68,7 +72,7 @@ class Drawing:
     def reasoning(self, reply: Reply, turn: Turn) -> Row:
         """What the model thought before it replied."""
         text = reply.reasoning or ""
-        opened = (Section(shown=self.lens.block(text), prose=True),) if self.is_open(turn.number) else ()
+        opened = self.prose(text) if self.is_open(turn.number) else ()
         known = reply.usage.reasoning
         return Row(
             who="reasoning",
@@ -85,41 +89,44 @@ class Drawing:
         reply = turn.reply
         glyph, status = words.reply_status(reply, going=self.going and turn.number == self.last)
         seconds = reply.seconds if reply else turn.model_seconds or turn.seconds
-        row = Row(
+        opened: Sequence[Section] = ()
+        if reply is None:
+            told, tokens = "" if status else "no reply", words.UNKNOWN
+        else:
+            told, tokens = said(reply, self.lens), words.reply_tokens(reply)
+            above = turn.number == self.last and not reply.calls
+            opened = reply_sections(reply, self.lens, shown_above=above) if self.is_open(turn.number) else ()
+        return Row(
             who="model",
             key=f"{turn.number}.model",
             turn=label,
             number=turn.number,
+            gist=told,
             glyph=glyph,
             status=status,
             time=words.duration(seconds),
+            tokens=tokens,
             at=turn.at,
             seconds=seconds or None,
+            sections=opened,
         )
-        if reply is None:
-            return replace(row, gist="" if status else "no reply", tokens=words.UNKNOWN)
-        above = turn.number == self.last and not reply.calls
-        opened = reply_sections(reply, self.lens, shown_above=above) if self.is_open(turn.number) else ()
-        return replace(row, gist=said(reply, self.lens), tokens=words.reply_tokens(reply), sections=opened)
 
     def answer(self, call: ToolCall, result: ToolResult | None, number: int) -> Row:
         """A call and what came of it."""
-        told = calls.gist(call, self.lens)
-        row = Row(
-            who="tool",
-            key=f"{number}.call{call.index}",
-            number=number,
-            name=self.lens.name(call.name),
-            gist=told,
-            sections=self.sections(call, result, number),
-        )
+        told, name, key = calls.gist(call, self.lens), self.lens.name(call.name), f"{number}.call{call.index}"
+        sections = self.sections([(call, result)], number)
         if result is None:
             glyph, status = words.ASKS if call.id in self.asking else self.unanswered
-            return replace(row, glyph=glyph, status=status)
+            return Row(
+                who="tool", key=key, number=number, name=name, gist=told, glyph=glyph, status=status, sections=sections
+            )
         glyph, status = words.status(result)
         brief = calls.brief_result(result, self.lens)
-        return replace(
-            row,
+        return Row(
+            who="tool",
+            key=key,
+            number=number,
+            name=name,
             gist=f"{told} → {brief}".strip() if brief else told,
             glyph=glyph,
             status=status,
@@ -128,6 +135,7 @@ class Drawing:
             problem=self.lens.line(result.error.error, PROBLEM) if result.error else "",
             at=result.started or None,
             seconds=result.seconds or None,
+            sections=sections,
         )
 
     def answers(self, alike: Sequence[Answered], number: int) -> Row:
@@ -148,12 +156,18 @@ class Drawing:
             tokens=words.estimated(sum(len(result.content) for result in results)),
             at=results[0].started or None,
             seconds=seconds or None,
-            sections=tuple(section for call, result in alike for section in self.sections(call, result, number)),
+            sections=self.sections(alike, number),
         )
 
-    def sections(self, call: ToolCall, result: ToolResult | None, number: int) -> tuple[Section, ...]:
-        """What the call's row holds when it is opened."""
-        return call_sections(call, result, self.lens, tracebacks=self.tracebacks) if self.is_open(number) else ()
+    def sections(self, alike: Sequence[Answered], number: int) -> Sequence[Section]:
+        """What the row of these calls holds when it is opened."""
+        if not self.is_open(number):
+            return ()
+        return Later(lambda: [section for call, result in alike for section in self.call_sections(call, result)])
+
+    def call_sections(self, call: ToolCall, result: ToolResult | None) -> tuple[Section, ...]:
+        """One call, opened."""
+        return call_sections(call, result, self.lens, tracebacks=self.tracebacks)
 
     def folded(self, turns: Sequence[Turn]) -> Iterator[Row]:
         """Several turns that do nothing but the same call, as two rows."""

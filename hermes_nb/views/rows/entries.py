@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from hermes_nb.views.rows.legible import Shown
 from hermes_nb.views.rows.pictures import Picture
@@ -24,6 +25,43 @@ class Section:
     shown: Shown = NOTHING
     prose: bool = False
     picture: Picture | None = None
+
+
+class Later(Sequence[Section]):
+    """Sections, at least one, that are made when they are first looked at: most rows of a long run are never opened."""
+
+    __slots__ = ("_made", "_making")
+
+    def __init__(self, making: Callable[[], Sequence[Section]]) -> None:
+        self._making = making
+        self._made: tuple[Section, ...] | None = None
+
+    def _all(self) -> tuple[Section, ...]:
+        if self._made is None:
+            self._made = tuple(self._making())
+        return self._made
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, at: int) -> Section: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Section, ...]: ...
+    def __getitem__(self, at: int | slice) -> Section | tuple[Section, ...]:
+        return self._all()[at]
+
+    def __eq__(self, other: object) -> bool:
+        return self._all() == (other._all() if isinstance(other, Later) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +92,7 @@ class Row:
     problem: str = ""
     at: float | None = None
     seconds: float | None = None
-    sections: tuple[Section, ...] = ()
+    sections: Sequence[Section] = ()
 
     @property
     def failed(self) -> bool:
@@ -98,4 +136,4 @@ def ready(record: Any) -> Any:
     if is_dataclass(record) and not isinstance(record, type):
         kept = ((one.name, getattr(record, one.name)) for one in fields(record))
         return {name: ready(value) for name, value in kept if value is not None and value not in ("", (), 0, False)}
-    return [ready(one) for one in record] if isinstance(record, tuple | list) else record
+    return [ready(one) for one in record] if isinstance(record, tuple | list | Later) else record
