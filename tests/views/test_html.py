@@ -15,6 +15,7 @@ from hermes_nb.messages import user
 from hermes_nb.records import AgentResult, Reply, RunError
 from hermes_nb.redact import Redactor
 from hermes_nb.views.markup import Markup
+from hermes_nb.views.markup.pieces import GAP
 from hermes_nb.views.rows.legible import Lens
 from tests.views.attacks import ATTACKS, HIDDEN, attacked
 from tests.views.runs import Script, invoices
@@ -132,6 +133,16 @@ def test_a_plain_string_cannot_become_markup() -> None:
             mixed()
 
 
+def test_what_fills_a_form_is_text_too() -> None:
+    fill = Markup.form(Markup.element("b", GAP), "100% ", GAP)
+
+    assert fill("<i>%s", Markup.element("br")).html == "<b>&lt;i&gt;%s</b>100% <br>"
+    assert fill(GAP, '"').html == f"<b>{GAP}</b>100% &quot;"
+    for parts in (("one",), ("one", "two", "three"), ("one", None)):
+        with pytest.raises(TypeError):
+            fill(*parts)
+
+
 @pytest.mark.parametrize(
     ("tag", "attributes"),
     [
@@ -207,6 +218,19 @@ def test_tracebacks_stay_out_of_what_a_notebook_keeps() -> None:
     script = Script().ask("", ("add", {})).answer("no", error=("exception", "no"), traceback="File somewhere")
 
     assert "somewhere" not in views.html(script.end())
+
+
+def test_of_a_thousand_like_turns_the_first_calls_are_there_in_full() -> None:
+    script = Script()
+    for number in range(1000):
+        script.ask("", ("look", {"what": f"thing {number}"})).answer(f"seen {number}: {'word ' * 80}").done()
+    fragment = views.html(script.ask("All seen.").done().end())
+
+    text = checked(fragment).text
+    assert "seen 0: word" in text
+    assert "seen 9: word" in text
+    assert "cut here: 990 calls more" in text
+    assert len(fragment) < 30_000
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "\n", "漢", "\x1b", "\u202e", "["])

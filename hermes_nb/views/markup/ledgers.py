@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hermes_nb.views.markup.pieces import (
+    BOLD,
+    CODE,
+    GAP,
     STYLES,
     Markup,
     boxed,
@@ -14,6 +17,7 @@ from hermes_nb.views.markup.pieces import (
     fact,
     facts,
     folded,
+    form,
     grid,
     hard,
     line,
@@ -27,6 +31,18 @@ from hermes_nb.views.rows import Ledger, Row, Section, counted
 OPEN_ERRORS = 3
 COLUMNS = [("turn", "turn"), ("who", "who"), ("what", "what"), ("status", "status"), ("time", "time"),
            ("tokens", "tokens")]  # fmt: skip
+
+FULL, WIDE = (
+    {
+        wrong: form(line(*(cell(name, GAP, colspan=over) for name, over in cells), wrong=wrong))
+        for wrong in (False, True)
+    }
+    for cells in ([(name, 0) for name, _ in COLUMNS], [("turn", 0), ("who", 0), ("what", 4)])
+)
+"""A row of all columns, and one whose words run over the last of them; each as it is, and as a tool error."""
+
+NAMED = form(element("code", element("b", value(GAP)), " ", value(GAP)))
+"""A call's tool and its gist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,22 +103,14 @@ def tabled(rows: Sequence[Row], frame: Frame, budget: int) -> Markup:
 
 def table_row(row: Row, frame: Frame) -> Markup:
     """A row of the ledger; those without status and numbers run over the columns of these."""
-    turn = cell("turn", row.turn)
     if row.who == "cut":
-        return line(turn, cell("who"), cell("what", row.gist, colspan=4))
-    who = cell("who", element("b", row.who) if row.who == "user" else row.who)
+        return WIDE[False](row.turn, "", row.gist)
+    who = BOLD(row.who) if row.who == "user" else row.who
     if not (row.status or row.time or row.tokens):
-        return line(turn, who, cell("what", what(row, frame), colspan=4), wrong=row.failed)
+        return WIDE[row.failed](row.turn, who, what(row, frame))
     status = hard(f"{row.glyph} {row.status}".strip())
-    return line(
-        turn,
-        who,
-        cell("what", what(row, frame)),
-        cell("status", element("b", status) if row.failed else status),
-        cell("time", hard(row.time)),
-        cell("tokens", row.tokens),
-        wrong=row.failed,
-    )
+    told = BOLD(status) if row.failed else status
+    return FULL[row.failed](row.turn, who, what(row, frame), told, hard(row.time), row.tokens)
 
 
 def what(row: Row, frame: Frame) -> Markup:
@@ -111,10 +119,9 @@ def what(row: Row, frame: Frame) -> Markup:
         cut = Markup(element("br"), row.text.mark) if row.text.mark else ""
         return Markup(*lined(row.text.text), cut)
     if row.name:
-        name = element("b", value(row.name))
-        gist = element("code", name, Markup(" ", value(row.gist)) if row.gist else "")
+        gist = NAMED(row.name, row.gist) if row.gist else CODE(BOLD(value(row.name)))
     else:
-        gist = Markup(value(row.gist), f" {row.more}" if row.more else "")
+        gist = Markup(value(row.gist), f" {row.more}") if row.more else value(row.gist)
     anchor = frame.anchor(row)
     gist = element("a", gist, href=f"#{anchor}") if anchor else gist
     return Markup(gist, element("br"), element("b", value(row.problem))) if row.problem else gist

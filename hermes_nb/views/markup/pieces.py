@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import html as entities
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -57,6 +57,7 @@ UNTOUCHED = "tex2jax_ignore mathjax_ignore"
 """Keeps MathJax from typesetting what a model wrote."""
 
 ANCHOR = re.compile(r"#?hnb-[\w.-]{1,80}", re.ASCII)
+SPECIAL = re.compile("[&<>\"']")
 SIZE = re.compile(r"\d{1,4}", re.ASCII)
 
 
@@ -98,15 +99,22 @@ remembered = lru_cache(maxsize=256)(opening)
 """The same, for elements that are made again and again."""
 
 
+def escaped(text: str) -> str:
+    """The text as it stands in a document."""
+    return entities.escape(text, quote=True) if SPECIAL.search(text) else text
+
+
+GAP = "\x00"
+"""Stands for a gap in what a form is made of."""
+
+
 class Markup:
     """A piece of HTML, made of text, which is escaped, and of other pieces. Nothing else gets in."""
 
     __slots__ = ("_html",)
 
     def __init__(self, *parts: Markup | str) -> None:
-        self._html = "".join(
-            part.html if isinstance(part, Markup) else entities.escape(part, quote=True) for part in parts
-        )
+        self._html = "".join([part.html if isinstance(part, Markup) else escaped(part) for part in parts])
 
     @classmethod
     def element(cls, tag: Tag, *parts: Markup | str, **attributes: str) -> Markup:
@@ -120,19 +128,39 @@ class Markup:
         made._html = begun if tag in VOID else f"{begun}{made._html}</{tag}>"
         return made
 
+    @classmethod
+    def form(cls, *parts: Markup | str) -> Callable[..., Markup]:
+        """Pieces with gaps, made once and filled often. A gap takes what a piece takes: text, which is escaped, and
+        other pieces. To fill fewer gaps than there are, or more, is a TypeError."""
+        told = cls(*parts).html.replace("%", "%%").replace(GAP, "%s")
+
+        def fill(*given: Markup | str) -> Markup:
+            made = cls()
+            made._html = told % tuple([one.html if isinstance(one, Markup) else escaped(one) for one in given])
+            return made
+
+        return fill
+
     @property
     def html(self) -> str:
         """The piece as it is written into a document."""
         return self._html
 
     def __len__(self) -> int:
-        return len(self._html.encode("utf-8"))
+        return len(self._html if self._html.isascii() else self._html.encode("utf-8"))
 
     def __repr__(self) -> str:
         return f"Markup({len(self)} bytes)"
 
 
-element = Markup.element
+element, form = Markup.element, Markup.form
+
+BOLD, CODE, VALUE = (form(element(tag, GAP)) for tag in ("b", "code", "bdi"))
+BOX = form(element("pre", element("code", GAP), style=STYLES["box"]))
+FOLDED = {
+    False: form(element("details", element("summary", GAP), GAP)),
+    True: form(element("details", element("summary", GAP), GAP, open="")),
+}
 
 
 def cell(column: str, *parts: Markup | str, head: bool = False, colspan: int = 0) -> Markup:
@@ -165,7 +193,7 @@ def folded(summary: Markup, parts: list[Markup], *, opened: bool, details: bool)
     """Parts under a summary, that can be closed; or, where `details` are shown as text, just under it."""
     if not details:
         return Markup(element("p", summary), *parts)
-    return element("details", element("summary", summary), *parts, **({"open": ""} if opened else {}))
+    return FOLDED[opened](summary, Markup(*parts))
 
 
 def lined(text: str) -> Iterator[Markup]:
@@ -178,7 +206,7 @@ def lined(text: str) -> Iterator[Markup]:
 
 def value(text: str) -> Markup:
     """Text that is not ours, kept apart, so that its direction does not turn its neighbours."""
-    return element("bdi", text)
+    return VALUE(text)
 
 
 def painted(shown: Shown) -> Iterator[Markup]:
@@ -193,7 +221,7 @@ def painted(shown: Shown) -> Iterator[Markup]:
 
 def boxed(shown: Shown) -> Markup:
     """A text that a machine wrote, in a box of its own; the lab sets a bare `pre` in the interface's font."""
-    return element("pre", element("code", *painted(shown)), style=STYLES["box"])
+    return BOX(Markup(*painted(shown)) if shown.colours else shown.text)
 
 
 def mark(shown: Shown) -> Markup:

@@ -14,6 +14,8 @@ from hermes_nb.views.rows.opened import call_sections, reply_sections
 
 USER_LINES, USER_CHARACTERS = 12, 800
 PROBLEM = 2 * 68
+OPENED_CALLS = 10
+"""Of calls that are shown as one row, so many are there in full."""
 ROLES: dict[str, Who] = {"system": "system", "developer": "system", "assistant": "model", "tool": "tool"}
 
 Answered = tuple[ToolCall, ToolResult | None]
@@ -163,7 +165,14 @@ class Drawing:
         """What the row of these calls holds when it is opened."""
         if not self.is_open(number):
             return ()
-        return Later(lambda: [section for call, result in alike for section in self.call_sections(call, result)])
+        return Later(lambda: list(self.opened_calls(alike)))
+
+    def opened_calls(self, alike: Sequence[Answered]) -> Iterator[Section]:
+        """The first of these calls, opened, and how many more there are."""
+        for call, result in alike[:OPENED_CALLS]:
+            yield from self.call_sections(call, result)
+        if len(alike) > OPENED_CALLS:
+            yield Section(label=f"cut here: {counted(len(alike) - OPENED_CALLS, 'call')} more")
 
     def call_sections(self, call: ToolCall, result: ToolResult | None) -> tuple[Section, ...]:
         """One call, opened."""
@@ -198,10 +207,12 @@ def answered(turn: Turn) -> list[Answered]:
 
 def rows_of(turn: Turn) -> tuple[int, int]:
     """How many rows a turn has, and how many of them are errors."""
-    rows = len(turn.added_messages) + 1 + bool(turn.reply and turn.reply.reasoning)
-    made = len(turn.reply.calls) if turn.reply else 0
-    shown = made if made < calls.FOLDED else len(list(calls.like_results(answered(turn))))
-    return rows + shown, sum(one.error is not None for one in turn.results)
+    rows, reply = len(turn.added_messages) + 1, turn.reply
+    if reply is not None:
+        made = len(reply.calls)
+        rows += bool(reply.reasoning)
+        rows += made if made < calls.FOLDED else len(list(calls.like_results(answered(turn))))
+    return rows, len([one for one in turn.results if one.error is not None])
 
 
 def role_of(message: Message) -> Who:

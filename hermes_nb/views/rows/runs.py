@@ -120,7 +120,7 @@ def named(turns: Sequence[Turn]) -> str:
 def rows(turns: Sequence[Turn], drawing: Drawing, most: int, before: Iterable[Row]) -> tuple[Row, ...]:
     """The first rows of a run and the last, between them those of turns that failed, and how many are not shown. Only
     what is shown is drawn."""
-    groups = [_Group(group, drawing) for group in grouped(turns, drawing.opened)]
+    groups = [_Group(group, drawing, size_of(group)) for group in grouped(turns, drawing.opened)]
     first = list(before)
     half, left = most // 2, len(first) - most // 2 - most // 4
     drawn = [first] if left <= 0 else [first[:half], [cut_row(left, 0)], first[half + left :]]
@@ -143,16 +143,18 @@ def grouped(turns: Sequence[Turn], opened: Collection[int] | None) -> Iterator[S
         yield from ([turn] for turn in alike) if apart else [alike]
 
 
+def size_of(turns: Sequence[Turn]) -> tuple[int, int]:
+    """How many rows these turns have, drawn together, and how many of them are errors."""
+    return (2, 0) if len(turns) > 1 else rows_of(turns[0])
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Turns that are drawn together: one, or several that are alike."""
 
     turns: Sequence[Turn]
     drawing: Drawing
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return (2, 0) if len(self.turns) > 1 else rows_of(self.turns[0])
+    size: tuple[int, int]
 
     def rows(self) -> Iterator[Row]:
         return self.drawing.folded(self.turns) if len(self.turns) > 1 else self.drawing.turn(self.turns[0])

@@ -145,9 +145,12 @@ def tokens_out(result: AgentResult) -> str:
 
 def summed(replies: Iterable[Reply]) -> str:
     """The tokens of several replies together, `~` before them where some are guessed."""
-    counts = [(reply.usage.completion, written(reply)) for reply in replies]
-    count = sum(guess if known is None else known for known, guess in counts)
-    return f"{'~' if any(known is None for known, _ in counts) else ''}{tokens(count)}"
+    counted_by_us, count = False, 0
+    for reply in replies:
+        known = reply.usage.completion
+        counted_by_us = counted_by_us or known is None
+        count += written(reply) if known is None else known
+    return f"{'~' if counted_by_us else ''}{tokens(count)}"
 
 
 def reply_tokens(reply: Reply) -> str:
@@ -157,7 +160,7 @@ def reply_tokens(reply: Reply) -> str:
 
 def written(reply: Reply) -> int:
     """About how many tokens a reply is."""
-    arguments = sum(len(call.arguments) for call in reply.calls)
+    arguments = sum([len(call.arguments) for call in reply.calls])
     return guessed(len(reply.text) + len(reply.reasoning or "") + arguments)
 
 
