@@ -88,6 +88,12 @@ def views(_url: str, systems: Sequence[str]) -> Round:
     return {system: costs if "failed" in costs else costs[system] for system in systems}
 
 
+def pages(_url: str, systems: Sequence[str]) -> Round:
+    """What the static page of a long run costs: see `pages.py`."""
+    costs = _told_by([sys.executable, "-m", "benchmarks.pages"])
+    return {system: costs if "failed" in costs else costs[system] for system in systems}
+
+
 def parsing(url: str, systems: Sequence[str]) -> Round:
     """What reading calls out of text costs (see `parsing.py`), beside a turn of ours."""
     turn = _worker("ours", SHORT, url)
@@ -110,6 +116,7 @@ EXPERIMENTS = {
     "frames": Experiment(tables(100_000), ("bare", "ours", "ours, apart")),
     "frames-long": Experiment(tables(1_000_000), ("bare", "ours")),
     "views": Experiment(views, ("bare", "ours")),
+    "pages": Experiment(pages, ("bare", "ours", "bare, whole")),
     "parsing": Experiment(parsing, ("ours",)),
 }
 

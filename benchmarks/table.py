@@ -119,6 +119,9 @@ ROWS = [
     Row("parsing", "... a letter of 100 kB over one of 10 kB", lambda cost: cost["growth"], "itself", 1.5),
     Row("parsing", "... a letter of words or one string alone", lambda cost: cost["letter"], "itself", 2, unit=" µs"),
     Row("views", "... and what is sent of a turn", lambda cost: cost.get("bytes"), "itself", 1500, unit=" B"),
+    Row("views", "... of what telling all anew sends", lambda cost: cost.get("bytes"), "ratio", 0.01),
+    Row("pages", "static page of 1,000 turns: CPU, of joining what it shows", lambda cost: cost["cpu"], "ratio", 1.5),
+    Row("pages", "... of joining all the run's texts", lambda cost: cost["cpu"], "ratio", 1.5, against="bare, whole"),
 ]  # fmt: skip
 
 SHARED = ("short", "wide", "many", "blocking", "frames")
