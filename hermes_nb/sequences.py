@@ -146,6 +146,11 @@ def ids_of(raw: Any) -> tuple[list[int], list[int]] | None:
     return (prompt, written) if all(type(one) is int for one in (*prompt, *written)) else None
 
 
+def part_of(holder: Any, name: str) -> Any:
+    """A part of a server's state, or of a node of it: a mapping or an object. None where it is not there."""
+    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+
+
 def told_of(raw: Any) -> list[Any]:
     """What a body says of each token that was written: `choices[0].logprobs.content`."""
     logprobs = (_choice(raw) or {}).get("logprobs")

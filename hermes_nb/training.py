@@ -146,7 +146,7 @@ def _turns(numbers: Sequence[int]) -> str:
 
 def _nodes(state: Any) -> Iterator[Any]:
     """The sequences of `{"nodes": [...]}`; of a tree, those that are not the beginning of another."""
-    nodes, tree = _field(state, "nodes"), _field(state, "sequences")
+    nodes, tree = sequences.part_of(state, "nodes"), sequences.part_of(state, "sequences")
     if isinstance(nodes, Sequence):
         yield from nodes
     elif isinstance(tree, Mapping):
@@ -158,7 +158,7 @@ def _nodes(state: Any) -> Iterator[Any]:
 def _of_node(place: int, node: Any) -> dict[str, Any]:
     """A node of a state that somebody else may have made."""
     names = {"tokens": "tokens", "masks": "masked_tokens", "logprobs": "logprobs"}
-    lists = {name: [*(_field(node, told) or ())] for name, told in names.items()}
+    lists = {name: [*(sequences.part_of(node, told) or ())] for name, told in names.items()}
     if len({len(one) for one in lists.values()}) != 1:
         told = ", ".join(f"{len(one)} {names[name]}" for name, one in lists.items())
         raise ConfigurationError(f"node {place} has lists that are not equally long: {told}")
@@ -169,7 +169,3 @@ def _of_node(place: int, node: Any) -> dict[str, Any]:
                 f"log-probability {logprob}"
             )
     return lists
-
-
-def _field(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)

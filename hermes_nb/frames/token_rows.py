@@ -39,19 +39,16 @@ def tokens(run: PlainRun) -> list[tuple[Any, ...]]:
 
 def nodes_of(state: Any) -> Sequence[Any]:
     """The sequences of `{"nodes": [...]}`, or of the tree form, `{"sequences": {text: node}}`."""
-    nodes = _field(state, "nodes")
-    found = _field(state, "sequences")
+    nodes = sequences.part_of(state, "nodes")
+    found = sequences.part_of(state, "sequences")
     if isinstance(nodes, Sequence):
         return nodes
     return list(found.values()) if isinstance(found, Mapping) else []
 
 
-def _field(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
-
-
 def _of_node(key: str, place: int, node: Any) -> Iterator[tuple[Any, ...]]:
-    ids, masks, logprobs = ([*(_field(node, name) or ())] for name in ("tokens", "masked_tokens", "logprobs"))
+    names = ("tokens", "masked_tokens", "logprobs")
+    ids, masks, logprobs = ([*(sequences.part_of(node, name) or ())] for name in names)
     for position, token in enumerate(ids):
         mask = masks[position] if position < len(masks) else None
         trained = None if mask is None else mask != sequences.MASKED

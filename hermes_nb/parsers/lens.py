@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_nb.messages import text_of
-from hermes_nb.parsers.base.formats import Parser
+from hermes_nb.parsers.base.formats import Format, Parser
 from hermes_nb.parsers.base.records import Parsed
 from hermes_nb.records import AgentResult
 
@@ -19,7 +19,8 @@ class Verdict:
     """What one parser made of one text. `position` is the character at which its first problem failed, else None.
 
     `run` counts the results from 0; `turn` is the reply's. `names` are the tools called. `format` differs from `parser`
-    for `auto` alone.
+    for `auto` alone. `reason` says why there is neither a call nor a problem, and for `auto` in any case what it found;
+    `place` is the character that it is about, None where it is about no one character.
     """
 
     run: int
@@ -36,18 +37,25 @@ class Verdict:
     reasoning: str | None
     text: str
     parsed: Parsed
+    reason: str = ""
+    place: int | None = None
 
 
 def verdict(
-    parsed: Parsed, parser: str, text: str, *, run: int = 0, run_id: str | None = None, turn: int = 0
+    parsed: Parsed, format: Format, text: str, *, run: int = 0, run_id: str | None = None, turn: int = 0
 ) -> Verdict:
-    """The row for what a parser made of a text."""
+    """The row for what a format's parser made of a text."""
     first = parsed.problems[0] if parsed.problems else None
+    reason, place = (parsed.reason, None) if parsed.reason else ("", None)
+    if not reason and not parsed.calls and first is None:
+        reason, place = _silence(text, format)
+    elif parsed.evidence and not parsed.calls and first is None:
+        place = parsed.evidence[0].position
     return Verdict(
         run=run,
         run_id=run_id,
         turn=turn,
-        parser=parser,
+        parser=format.name,
         format=parsed.format,
         calls=len(parsed.calls),
         problems=len(parsed.problems),
@@ -58,21 +66,37 @@ def verdict(
         reasoning=parsed.reasoning,
         text=text,
         parsed=parsed,
+        reason=reason,
+        place=place,
     )
+
+
+def _silence(text: str, format: Format) -> tuple[str, int | None]:
+    """Why a format finds nothing in a text, and where the mark stands that the reason is about."""
+    own = format.starts
+    found = sorted((at, mark) for mark in own if (at := text.find(mark)) >= 0)
+    if found:
+        at, mark = found[0]
+        return f"no call behind {mark}", at
+    end = getattr(format, "end", None) or ()
+    closing = sorted((at, mark) for mark in ((end,) if isinstance(end, str) else end) if (at := text.find(mark)) >= 0)
+    if closing:
+        at, mark = closing[0]
+        return f"no {own[0]} before {mark}", at
+    return f"no {' or '.join(own[:2])}", None
 
 
 def rows(results: Iterable[AgentResult | Mapping[str, Any] | str], names: Iterable[str], make: MakeParser,
          tools: Iterable[Mapping[str, Any]] | None) -> list[Verdict]:  # fmt: skip
     """A verdict for every reply of every result by every parser, in that order."""
-    chosen, found = tuple(names), []
+    chosen, found = tuple(names), list[Verdict]()
     given = None if tools is None else list(tools)
     for run, result in enumerate(results):
         parsers = [make(name, given if given is not None else _tools(result)) for name in chosen]
         run_id = result.run_id if isinstance(result, AgentResult) else None
         for turn, text in _texts(result):
-            found += [
-                verdict(parser.parse(text), parser.name, text, run=run, run_id=run_id, turn=turn) for parser in parsers
-            ]
+            about: dict[str, Any] = {"run": run, "run_id": run_id, "turn": turn}
+            found += [verdict(parser.parse(text), parser.format, text, **about) for parser in parsers]
     return found
 
 

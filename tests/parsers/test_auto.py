@@ -107,3 +107,25 @@ def test_the_lens_shows_every_parser_s_verdict_on_one_text() -> None:
     assert [row.parser for row in rows] == list(parsers.names())
     assert {row.parser for row in rows if row.calls == 1} >= {"hermes", "qwen", "auto"}
     assert next(row.format for row in rows if row.parser == "auto") == "hermes"
+
+
+def test_a_verdict_without_a_call_says_why_and_which_character_it_is_about() -> None:
+    text = '{"name": "f"}\n</tool_call>'
+    hermes, mistral, auto = parsers.verdicts(text, ["hermes", "mistral", "auto"])
+
+    assert (hermes.reason, hermes.place) == ("no <tool_call> before </tool_call>", text.index("<"))
+    assert (mistral.reason, mistral.place) == ("no [TOOL_CALLS]", None)
+    assert (auto.reason, auto.place) == ("no calls behind '{\"name\":' at character 0 (llama3_json)", 0)
+
+
+def test_a_verdict_with_calls_or_problems_gives_no_reason_of_its_own() -> None:
+    found, broken = parsers.reparse([CALL, CALL[:30]], ["hermes"])
+
+    assert (found.calls, found.reason, found.place) == (1, "", None)
+    assert (broken.problems, broken.reason, broken.place) == (1, "", None)
+
+
+def test_a_mark_that_no_call_follows_is_where_the_reason_points() -> None:
+    [row] = parsers.verdicts("so { here", ["llama3_json"])
+
+    assert (row.reason, row.place) == ("no call behind {", 3)

@@ -112,7 +112,7 @@ class ManagedServer:
         try:
             for index in range(n):
                 written = await self.engine.generate(asked.ids, text=asked.prompt.text, **asked.sampling)
-                choice, held = answers.answered(asked, written, index, self.vocabulary, answers.NEW_ID)
+                choice, held = answers.answered(asked, written, index, self.vocabulary)
                 choices.append(choice)
                 grown.append(held)
         except BaseException:
@@ -144,7 +144,7 @@ class ManagedServer:
                         yield chunk
             for chunk in hearing.end():
                 yield chunk
-            choice, held = answers.answered(asked, hearing.written, 0, self.vocabulary, answers.NEW_ID)
+            choice, held = answers.answered(asked, hearing.written, 0, self.vocabulary)
         except BaseException:
             self._spent.discard(id(asked.before))
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from hermes_nb.clocks import random_ids
@@ -52,14 +51,12 @@ def thought_opened_by(prompt: str) -> str:
     return prompt[prompt.rindex(mark) :] if prompt.rstrip().endswith(mark) else ""
 
 
-def answered(
-    asked: Asked, written: Generated, index: int, vocabulary: Vocabulary, new_id: Any
-) -> tuple[dict[str, Any], Held]:
+def answered(asked: Asked, written: Generated, index: int, vocabulary: Vocabulary) -> tuple[dict[str, Any], Held]:
     """The choice that a reply is, and the conversation with it."""
     said = vocabulary.said(written.tokens)
     reader = asked.reader()
     parsed = None if reader is None else reader.parse(said, list(asked.prompt.tools) or None)
-    message = _message(said, parsed, new_id)
+    message = _message(said, parsed)
     texts = vocabulary.pieces(written.tokens)
     text = asked.prompt.text + "".join(texts)
     own = {"role": "assistant", "content": thought_opened_by(asked.prompt.text) + said}
@@ -82,7 +79,7 @@ def answered(
     return choice, held
 
 
-def _message(said: str, parsed: Parsed | None, new_id: Any) -> Message:
+def _message(said: str, parsed: Parsed | None) -> Message:
     """The message in what the model wrote. What was meant as a call and is none is one whose arguments are its text, so
     that the model is told."""
     if parsed is None:
@@ -90,9 +87,9 @@ def _message(said: str, parsed: Parsed | None, new_id: Any) -> Message:
     message: Message = {"role": "assistant", "content": parsed.content or ""}
     if parsed.reasoning:
         message["reasoning_content"] = parsed.reasoning
-    if calls := parsed.tool_calls(new_id=new_id):
+    if calls := parsed.tool_calls():
         message["tool_calls"] = [
-            {"id": new_id(), "type": "function", "function": {"name": one.name, "arguments": one.arguments}}
+            {"id": random_ids("call"), "type": "function", "function": {"name": one.name, "arguments": one.arguments}}
             for one in calls
         ]
     return message
@@ -203,7 +200,3 @@ def tail_of(asked: Asked, template: Any, vocabulary: Vocabulary) -> dict[str, An
         "texts": texts,
         "spans": marking.in_tokens(spans, texts, at=asked.prompt.known, first=start),
     }
-
-
-NEW_ID = partial(random_ids, "call")
-"""Ids for calls."""
