@@ -30,6 +30,7 @@ __all__ = [
     "ToolError",
     "Toolbox",
     "allow_nested_loops",
+    "check",
     "default_server",
     "events",
     "formats",
@@ -49,6 +50,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from hermes_nb import events, formats, frames, journal, parsers, plots, stats, views
+    from hermes_nb.checks import check
     from hermes_nb.exceptions import HermesError
     from hermes_nb.formats import read
     from hermes_nb.limits import Limits
@@ -84,6 +86,7 @@ else:
         "ToolError": "records",
         "Toolbox": "tools.toolbox",
         "allow_nested_loops": "sync",
+        "check": "checks",
         "default_server": "servers.openai",
         "play": "views.run.playing",
         "read": "formats",

@@ -60,7 +60,19 @@ WING = {
         "acting",
     ),
     **dict.fromkeys(
-        ("formats", "frames", "scores", "sources", "stats", "plots", "compare", "training", "views", "sharing"),
+        (
+            "checks",
+            "compare",
+            "formats",
+            "frames",
+            "plots",
+            "scores",
+            "sharing",
+            "sources",
+            "stats",
+            "training",
+            "views",
+        ),
         "reading",
     ),
 }
