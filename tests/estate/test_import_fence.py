@@ -60,7 +60,7 @@ WING = {
         "acting",
     ),
     **dict.fromkeys(
-        ("formats", "frames", "scores", "sources", "stats", "plots", "compare", "training", "views", "sharing"),
+        ("formats", "frames", "scores", "sources", "stats", "plots", "compare", "training", "views", "sharing", "cli"),
         "reading",
     ),
 }
