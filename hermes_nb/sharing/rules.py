@@ -45,7 +45,8 @@ class Finding:
     """What breaks a rule, and where.
 
     `cell` is the number of the cell, counted from 1 over all cells, or None where it is about the whole notebook;
-    `name` is that cell's, with its first line; `where` is `source`, `output 1`, `metadata`, ...; `todo` says how to mend it.
+    `name` is that cell's, with its first line; `where` is `source`, `output 1`, `metadata`, ...; `todo` says how to
+    mend it.
     """
 
     rule: str

@@ -7,6 +7,7 @@ import copy
 import json
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ async def rerun(path: Path, sanitize: Sanitize, *, seconds: int | None, fresh: b
             changed.append(new.name)
     for number, cell in enumerate(_run(after), 1):
         numbered(cell.data, number)
-    _normalise_whole(after)
+    _normalise_whole(after, before.data.get("metadata", {}).get("language_info"))
     _write(after)
     return changed
 
@@ -100,7 +101,7 @@ async def _executed(notebook: Notebook, seconds: int | None) -> dict[str, Any]:
         resources={"metadata": {"path": str(notebook.path.resolve().parent)}},
     )  # fmt: skip
     try:
-        await client.async_execute()
+        await client.async_execute(stderr=subprocess.DEVNULL)  # the kernel's own log, no cell's output
     except NoSuchKernel as error:
         raise NotebookError(f"its kernel, {name}, is not installed here: choose another in Jupyter") from error
     except CellTimeoutError as error:
@@ -120,14 +121,26 @@ def _kernel(notebook: Notebook) -> str:
 
 
 def _joined(data: dict[str, Any]) -> dict[str, Any]:
-    """A copy in which the sources are strings: what runs them takes no lines."""
+    """A copy without outputs, in which sources are strings and every cell has its id: what runs it takes no others."""
     copied = copy.deepcopy(data)
+    names = set[str]()
     for number, cell in enumerate(copied["cells"], 1):
+        if (copied["nbformat"], copied.get("nbformat_minor", 0)) >= (4, 5):
+            cell["id"] = _name(cell.get("id"), number, names)
         cell["source"] = Cell(number, cell).source
         cell.setdefault("metadata", {})
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
     return copied
+
+
+def _name(found: Any, number: int, taken: set[str]) -> str:
+    """The cell's id, entered in `taken`; where it has none of its own, one that is the same in every run."""
+    name = found if isinstance(found, str) and found and found not in taken else f"cell-{number:02}"
+    while name in taken:
+        name += "-"
+    taken.add(name)
+    return name
 
 
 def _failure(client: NotebookClient, notebook: Notebook) -> str:
@@ -168,11 +181,14 @@ def _streams_together(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]
     return laid
 
 
-def _normalise_whole(notebook: Notebook) -> None:
+def _normalise_whole(notebook: Notebook, language: Any) -> None:
+    """Take out times and widgets; what is said of the language stays, or comes without this machine's version."""
     metadata = notebook.data.setdefault("metadata", {})
     for name in (*TIMES, "widgets"):
         metadata.pop(name, None)
-    if isinstance(metadata.get("language_info"), dict):
+    if language is not None:
+        metadata["language_info"] = language
+    elif isinstance(metadata.get("language_info"), dict):
         metadata["language_info"].pop("version", None)
 
 
