@@ -31,11 +31,12 @@ def _widgets(notebook: Notebook) -> Iterator[str]:
 
 def _cell(cell: Cell, redactor: Redactor) -> Iterator[str]:
     for where in ("metadata", "attachments"):
-        yield from (f"{where}: {change}" for change in _mended(texts(cell.data.get(where, {})), redactor))
+        found = texts(cell.data, where) if where in cell.data else ()
+        yield from (f"{where}: {change}" for change in _mended(found, redactor))
     for number, output in enumerate(cell.outputs, 1):
         if output.get("data", {}).pop(rules.STATE, None) is not None:
             yield f"output {number}: saved widget state taken out"
-        yield from (f"output {number}: {change}" for change in _mended(texts(output), redactor))
+        yield from (f"output {number}: {change}" for change in _mended(texts([output], 0), redactor))
 
 
 def _mended(found: Iterable[Text], redactor: Redactor) -> Iterator[str]:

@@ -178,9 +178,9 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and all(isinstance(line, str) for line in value))
 
 
-def texts(value: Any) -> Iterator[Text]:
-    """Every text in a part of a notebook, in order, but for pictures and the like."""
-    todo: list[Text] = [Text([value], 0)]
+def texts(holder: Any, key: Any) -> Iterator[Text]:
+    """Every text in `holder[key]`, a part of a notebook, in order, but for pictures and the like."""
+    todo: list[Text] = [Text(holder, key)]
     while todo:
         one = todo.pop()
         item = one.holder[one.key]

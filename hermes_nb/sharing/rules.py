@@ -115,7 +115,7 @@ def paths_in(found: Iterable[Text]) -> str | None:
 def metadata_texts(notebook: Notebook) -> list[Text]:
     """The texts of a notebook's own metadata, without those of saved widgets, which are a finding of their own."""
     metadata = notebook.data.get("metadata", {})
-    return list(texts({key: value for key, value in metadata.items() if key != "widgets"}))
+    return [text for key in metadata if key != "widgets" for text in texts(metadata, key)]
 
 
 def _texts_of_metadata(notebook: Notebook, known: tuple[str | Secret, ...]) -> Iterator[Finding]:
@@ -137,7 +137,7 @@ def _source(cell: Cell, known: tuple[str | Secret, ...]) -> Iterator[Finding]:
 def _kept(cell: Cell, known: tuple[str | Secret, ...]) -> Iterator[Finding]:
     """What is kept with a cell besides source and outputs."""
     for where in ("metadata", "attachments"):
-        found = list(texts(cell.data.get(where, {})))
+        found = list(texts(cell.data, where)) if where in cell.data else []
         if what := secrets_in(found, known):
             yield _at(cell, "secret", what, CLEAN, where)
         if what := paths_in(found):
@@ -146,7 +146,7 @@ def _kept(cell: Cell, known: tuple[str | Secret, ...]) -> Iterator[Finding]:
 
 def _outputs(cell: Cell, known: tuple[str | Secret, ...]) -> Iterator[Finding]:
     for number, output in enumerate(cell.outputs, 1):
-        where, found = f"output {number}", list(texts(output))
+        where, found = f"output {number}", list(texts([output], 0))
         if what := secrets_in(found, known):
             yield _at(cell, "secret", what, f"{CLEAN}; make the key anew", where)
         if what := paths_in(found):

@@ -152,7 +152,11 @@ def test_what_is_no_notebook_is_told_in_a_sentence(content: bytes, told: str, tm
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["code", "text/html", "<img src=//a>"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.sampled_from(["code", "text/html", "<img src=//a>", f"{HOME}/a", KEY]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=12,
 )

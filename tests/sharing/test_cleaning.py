@@ -106,3 +106,17 @@ def test_an_honest_notebook_is_not_written(tmp_path: Path) -> None:
 
     assert sharing.clean(path) == ()
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_a_path_that_stands_alone_in_the_metadata_is_shortened_there(tmp_path: Path) -> None:
+    made = honest()
+    made.metadata["saved_as"] = f"{HOME}/study.ipynb"
+    made.cells[1].metadata["opened"] = [f"{HOME}/a.csv", {"by": f"{HOME}/b.csv"}]
+    path = saved(made, tmp_path / "made.ipynb")
+
+    assert sharing.clean(path) == (
+        "the notebook, metadata: paths of one machine shortened",
+        'cell 2 "import math", metadata: paths of one machine shortened',
+    )
+    assert sharing.clean(path) == sharing.check(path) == ()
+    assert HOME not in path.read_text()
