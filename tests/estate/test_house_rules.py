@@ -104,7 +104,7 @@ def test_a_broad_handler_is_seen(handler: str, everything: bool, on: bool) -> No
 def test_the_library_prints_nothing(rooms: list[Path], house: Path) -> None:
     prints = [
         f"{path.relative_to(house)}:{node.lineno}"
-        for path, tree in trees(rooms)
+        for path, tree in trees([room for room in rooms if room != house / "cli.py"])  # a command speaks
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write", "sys.stderr.write")
     ]

@@ -62,6 +62,7 @@ WING = {
     **dict.fromkeys(
         (
             "checks",
+            "cli",
             "compare",
             "formats",
             "frames",

@@ -16,7 +16,7 @@ import yaml
 
 import hermes_nb as hn
 
-SHELVES = {"tables", "lab", "fast", "tokens", "test"}
+SHELVES = {"tables", "share", "lab", "fast", "tokens", "test"}
 BROUGHT_ALONG = {
     *("httpx", "httpx2"),  # by openai: before version 3, and since
     *("pydantic-core", "typing-extensions"),  # by pydantic

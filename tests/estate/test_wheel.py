@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -84,6 +85,16 @@ def test_a_run_works_from_the_wheel(empty: Path) -> None:
 
     assert told.splitlines()[0] == "It is 5. finished 1"
     assert told.splitlines()[1].startswith(str(empty.parent.parent))
+
+
+def test_the_command_checks_and_cleans_notebooks_with_nothing_else_installed(empty: Path, tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": "1", "execution_count": 4, "outputs": [], "metadata": {}}
+    made = {"nbformat": 4, "nbformat_minor": 4, "metadata": {"widgets": {}}, "cells": [cell]}
+    (tmp_path / "made.ipynb").write_text(json.dumps(made), encoding="utf-8")
+    command = empty.parent / "hermes-nb"
+
+    assert "saved widget state taken out" in said(command, "clean", "made.ipynb", cwd=tmp_path)
+    assert said(command, "check", "made.ipynb", cwd=tmp_path) == ""
 
 
 def test_importing_needs_no_dependency(empty: Path) -> None:
