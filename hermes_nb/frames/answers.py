@@ -11,12 +11,17 @@ from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult, Turn
 
 
 class Answered(msgspec.Struct, gc=False):
-    """A call, its result (None: nobody answered it), and what the model did next: see `frames.calls`."""
+    """A call, its result (None: nobody answered it), and what the model did next: see `frames.calls`.
+
+    `asked`: it is in the reply. `wanted` is the call as it is compared with others.
+    """
 
     turn: int
     index: int
     call: ToolCall
     parsed: str | None
+    wanted: Wanted
+    asked: bool
     result: ToolResult | None
     error: ToolError | None
     next_action: str = "ended"
@@ -39,42 +44,36 @@ def answered(run: PlainRun) -> list[Answered]:
 
 
 def _of_turn(turn: Turn | PlainTurn) -> list[Answered]:
-    results, calls = turn.results, turn.reply.calls if turn.reply else ()
-    number = turn.number
-    if [one.call.index for one in results] == [one.index for one in calls] == [*range(len(calls))]:  # As nearly always.
-        return [
-            Answered(number, call.index, call, canonical(call.arguments), result, result.error)
-            for call, result in zip(calls, results, strict=True)
-        ]
+    results, calls, number = turn.results, turn.reply.calls if turn.reply else (), turn.number
+    if len(results) == len(calls):
+        told = []
+        for index, call in enumerate(calls):
+            result = results[index]
+            if call.index != index or result.call.index != index:
+                break
+            told.append(_answered(number, index, call, True, result))
+        else:  # As nearly always.
+            return told
     answers, asked = {one.call.index: one for one in results}, {one.index: one for one in calls}
-    told = []
-    for index in sorted({*asked, *answers}):
-        result = answers.get(index)
-        call = asked[index] if index in asked else answers[index].call
-        error = None if result is None else result.error
-        told.append(Answered(number, index, call, canonical(call.arguments), result, error))
-    return told
+    return [
+        _answered(number, index, asked[index] if index in asked else answers[index].call, index in asked,
+                  answers.get(index))
+        for index in sorted({*asked, *answers})
+    ]  # fmt: skip
+
+
+def _answered(turn: int, index: int, call: ToolCall, asked: bool, result: ToolResult | None) -> Answered:
+    parsed = canonical(call.arguments)
+    wanted = call.name, call.arguments if parsed is None else parsed
+    return Answered(turn, index, call, parsed, wanted, asked, result, None if result is None else result.error)
 
 
 def _look_ahead(calls: list[Answered], reply: Reply | None, then: list[Answered]) -> None:
     if reply is None:
         return
-    if not reply.calls:
-        action = next_action(NOTHING, reply, ())
-        for one in calls:
-            one.next_action = action
-        return
-    asked = {call.index for call in reply.calls}
-    made = {_wanted(one) for one in then if one.index in asked}
+    made = {one.wanted for one in then if one.asked}
     for one in calls:
-        one.next_action = next_action(_wanted(one), reply, made)
-
-
-NOTHING: Wanted = ("", "")
-
-
-def _wanted(one: Answered) -> Wanted:
-    return one.call.name, one.call.arguments if one.parsed is None else one.parsed
+        one.next_action = next_action(one.wanted, reply, made)
 
 
 def _look_for_recovery(every: list[Answered]) -> None:

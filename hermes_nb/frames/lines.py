@@ -93,7 +93,7 @@ class _Reader:
         self.number = 0
         self._starts = count()
         self._shapes = shapes
-        self._begins = shapes.kinds["RunStarted"]
+        self._begins, self._ends = shapes.kinds["RunStarted"], shapes.kinds["RunFinished"]
         self._steps = {shapes.kinds[name]: step for name, step in STEPS.items()}
 
     def open(self, line: bytes) -> None:
@@ -106,7 +106,7 @@ class _Reader:
 
     def take(self, block: bytes) -> None:
         """The next lines."""
-        runs, begins, steps = self._open, self._begins, self._steps
+        runs, begins, ends, steps = self._open, self._begins, self._ends, self._steps
         run_id, run = "", None  # Most lines are of the same run as the line before.
         for event in self._all_at_once(block) or self._one_by_one(block):
             kind = type(event)
@@ -120,10 +120,9 @@ class _Reader:
                 raise Odd
             run.next += 1
             run.at = event.at
-            step = steps.get(kind)
-            if step is not None:
-                step(run, event)
-                if run.over:
+            if kind in steps:
+                steps[kind](run, event)
+                if kind is ends:
                     self._end(run_id, "crashed")
                     run_id = ""
 
@@ -134,15 +133,16 @@ class _Reader:
         brace, and if there are as many values as lines, none are two in one.
         """
         read = np.frombuffer(block, dtype=np.uint8)
-        ends = read == ord("\n")
-        within = ends[1:-1] & ~((read[:-2] == ord("}")) & (read[2:] == ord("{")))
-        if not block.startswith(b"{") or not block.endswith(b"}\n") or within.any():
+        ends = np.flatnonzero(read == ord("\n"))
+        if not block.startswith(b"{") or not block.endswith(b"}\n"):
+            return None
+        if (read[ends - 1] != ord("}")).any() or (read[ends[:-1] + 1] != ord("{")).any():
             return None
         try:
             events = self._shapes.decode_lines(block)
         except UNREADABLE:
             return None
-        if len(events) != np.count_nonzero(ends):
+        if len(events) != len(ends):
             return None
         self.number += len(events)
         return events
@@ -193,7 +193,6 @@ class _OpenRun:
         "_with_messages",
         "at",
         "next",
-        "over",
         "start",
     )
 
@@ -201,19 +200,12 @@ class _OpenRun:
         self.start = start
         self.next = 0
         self.at: float = 0.0
-        self.over = False
         self._started = started
         self._with_messages = with_messages
         self._messages: list[Any] | None = None  # Kept only once the history was rewritten.
         self._turns: list[PlainTurn] = []
         self._open: PlainTurn | None = None
         self._finished: Any = None
-
-    @property
-    def _turn(self) -> PlainTurn:
-        if self._open is None:
-            raise Odd
-        return self._open
 
     def begin(self, event: Any) -> None:
         """A turn begins."""
@@ -227,24 +219,29 @@ class _OpenRun:
 
     def reply(self, event: Any) -> None:
         """The turn has its reply, the only one."""
-        turn = self._turn
-        if turn.reply is not None:
+        turn = self._open
+        if turn is None or turn.reply is not None:
             raise Odd
         turn.reply = event.reply
 
     def answer(self, event: Any) -> None:
         """A call of the turn has its answer."""
-        self._turn.results.append(event.result)
+        turn = self._open
+        if turn is None:
+            raise Odd
+        turn.results.append(event.result)
 
     def settle(self, event: Any) -> None:
         """The turn is over."""
-        turn = self._turn
+        turn = self._open
+        if turn is None:
+            raise Odd
         turn.seconds = event.at - turn.at
         turn.model_seconds, turn.tool_seconds = event.model_seconds, event.tool_seconds
 
     def finish(self, event: Any) -> None:
         """The run is over."""
-        self._finished, self.over = event, True
+        self._finished = event
 
     def delta(self, _event: Any) -> None:
         """A piece of what is still forming, which does not count."""
@@ -252,9 +249,10 @@ class _OpenRun:
 
     def _close(self) -> None:
         """The turn that is under way, if there is one, is as it is."""
-        turn, self._open = self._open, None
+        turn = self._open
         if turn is None:
             return
+        self._open = None
         if turn.seconds is UNSETTLED:
             turn.seconds = self.at - turn.at
         if len(turn.results) > 1:
