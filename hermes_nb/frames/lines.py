@@ -58,20 +58,14 @@ def runs_of(path: Path, bounds: Bounds, shapes: Shapes) -> Iterator[tuple[int, P
 
 def _blocks(path: Path, bounds: Bounds) -> Iterator[bytes]:
     """The file in pieces of whole lines, all in UTF-8."""
-    kept: list[bytes] = []
     with path.open("rb") as file:
-        while piece := file.read(BLOCK):
-            end = piece.rfind(b"\n") + 1
-            if end:
-                block = b"".join([*kept, piece[:end]])
-                _check_encoding(block)
-                yield block
-                kept = []
-            kept.append(piece[end:])
-            if len(kept) * BLOCK > bounds.line + 2 * BLOCK:
-                raise Odd
-    if any(kept):
-        raise Odd
+        while block := file.read(BLOCK):
+            if not block.endswith(b"\n"):
+                block += file.readline(bounds.line)
+                if not block.endswith(b"\n"):
+                    raise Odd
+            _check_encoding(block)
+            yield block
 
 
 def _check_encoding(block: bytes) -> None:
@@ -94,7 +88,7 @@ class _Reader:
         self._starts = count()
         self._shapes = shapes
         self._begins, self._ends = shapes.kinds["RunStarted"], shapes.kinds["RunFinished"]
-        self._steps = {shapes.kinds[name]: step for name, step in STEPS.items()}
+        self._steps = {kind: STEPS.get(name) for name, kind in shapes.kinds.items()}
 
     def open(self, line: bytes) -> None:
         """The first line, or one that a later writer began with."""
@@ -120,8 +114,9 @@ class _Reader:
                 raise Odd
             run.next += 1
             run.at = event.at
-            if kind in steps:
-                steps[kind](run, event)
+            step = steps[kind]
+            if step is not None:
+                step(run, event)
                 if kind is ends:
                     self._end(run_id, "crashed")
                     run_id = ""
