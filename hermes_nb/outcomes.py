@@ -26,10 +26,7 @@ def next_action(call: Wanted, reply: Reply | None, then: Collection[Wanted]) -> 
         return "answered" if (reply.text or reply.refusal) and not reply.partial else "ended"
     if call in then:
         return "retried_same"
-    for tool, _ in then:
-        if tool == call[0]:
-            return "changed_arguments"
-    return "changed_tool"
+    return "changed_arguments" if any(tool == call[0] for tool, _ in then) else "changed_tool"
 
 
 @dataclass(frozen=True, slots=True)

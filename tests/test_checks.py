@@ -146,7 +146,7 @@ async def test_errors_are_looked_at_by_kind_and_tool_and_whether_they_were_made_
 async def test_an_error_that_nothing_came_after_was_not_made_good() -> None:
     [told] = hn.check(await run(call("divide", a=1, b=0), "No.")).recovered().failures
 
-    assert told.startswith("Expected divide(a=1, b=0) in turn 1 to be made good later, but no call after it went well")
+    assert told.startswith("Expected divide(a=1, b=0) in turn 1 to be made good later, but no later call went well")
 
 
 async def test_an_invented_tool_is_made_good_by_a_call_of_another() -> None:
@@ -212,3 +212,17 @@ async def test_a_secret_that_the_sentence_would_have_quoted_stays_out_when_it_is
     secret = "sk-or-v1-" + "0123456789abcdef" * 4
 
     assert secret not in str(hn.check(await sums()).called("add", a=secret).answered(secret))
+
+
+async def test_a_call_made_at_the_same_time_makes_nothing_good() -> None:
+    result = await run([call("divide", a=1, b=0), call("divide", a=1, b=2)], "Half.")
+
+    [told] = hn.check(result).recovered().failures
+    assert told.startswith("Expected divide(a=1, b=0) in turn 1 to be made good later, but no later call went well")
+    assert not hn.frames.calls(result)["recovered"].dropna().any()
+
+
+async def test_tokens_that_nobody_counted_are_said_in_the_right_number() -> None:
+    result = await run(Scripted(text="5", usage=None))
+
+    assert hn.check(result).within(tokens=1).failures == ("Expected at most 1 token, but nobody counted them.",)

@@ -191,8 +191,8 @@ class Check:
         return self._with(False, f"Expected {wanted}, but {told}{more(len(found) - 1)}.")
 
     def recovered(self, tool: str | None = None) -> Check:
-        """Something went wrong, and every tool of which a call failed (or this one) was called again later, and that
-        went well. An invented tool is made good by a call of any other."""
+        """Something went wrong, and every tool of which a call failed (or this one) was called again in a later turn,
+        and that went well, as in `frames.calls`. An invented tool is made good by a call of any other."""
         failed = self._errors(None, tool)
         if not failed:
             of = f" of {self._lens.name(tool)}" if tool is not None else ""
@@ -202,7 +202,7 @@ class Check:
             first = self._call(failed[0].call)
             return self._with(True, f"{first} went wrong, and was made good{times(len(failed))}.")
         told = f"{self._call(open_ones[0].call)} in turn {open_ones[0].call.turn}"
-        why = f"no call after it went well ({self._error(open_ones[0])})"
+        why = f"no later call went well ({self._error(open_ones[0])})"
         return self._with(False, f"Expected {told} to be made good later, but {why}.")
 
     # What the sentences are made of.
@@ -231,13 +231,13 @@ class Check:
             "turn": self.result.turns_used, "call": len(self.result.calls), "error": len(self.result.tool_errors),
             "token": self.result.usage.total, "second": self.result.seconds,
         }  # fmt: skip
-        number = used[noun]
+        number, wanted = used[noun], f"at most {most:g} {noun}{'' if most == 1 else 's'}"
         if number is None:
-            return self._with(False, f"Expected at most {most} {noun}s, but nobody counted them.")
+            return self._with(False, f"Expected {wanted}, but nobody counted them.")
         spent = f"{number:.3g} {noun}s" if noun == "second" else counted(int(number), noun)
         if number <= most:
             return self._with(True, f"The run took {spent}, of {most:g} at most.")
-        return self._with(False, f"Expected at most {most:g} {noun}{'' if most == 1 else 's'}, but it took {spent}.")
+        return self._with(False, f"Expected {wanted}, but it took {spent}.")
 
     def _errors(self, kind: str | None, tool: str | None) -> list[ToolResult]:
         if kind is not None and kind not in KINDS:
@@ -248,9 +248,9 @@ class Check:
         ]  # fmt: skip
 
     def _made_good(self, failed: ToolResult) -> bool:
-        error, place = failed.error, (failed.call.turn, failed.call.index)
-        later = [one for one in self.result.results if (one.call.turn, one.call.index) > place and one.error is None]
-        return any(one.call.name == failed.call.name or (error and error.kind == "unknown_tool") for one in later)
+        invented = failed.error is not None and failed.error.kind == "unknown_tool"
+        later = [one for one in self.result.results if one.call.turn > failed.call.turn and one.error is None]
+        return any(invented or one.call.name == failed.call.name for one in later)
 
     def _wanted(self, tool: str, arguments: dict[str, Any]) -> str:
         given = ", ".join(f"{name}={self._value(value)}" for name, value in arguments.items())

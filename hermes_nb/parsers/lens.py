@@ -46,11 +46,12 @@ def verdict(
 ) -> Verdict:
     """The row for what a format's parser made of a text."""
     first = parsed.problems[0] if parsed.problems else None
-    reason, place = (parsed.reason, None) if parsed.reason else ("", None)
-    if not reason and not parsed.calls and first is None:
-        reason, place = _silence(text, format)
-    elif parsed.evidence and not parsed.calls and first is None:
-        place = parsed.evidence[0].position
+    reason, place = parsed.reason, None
+    if not parsed.calls and first is None:
+        if not reason:
+            reason, place = _silence(text, format)
+        elif parsed.evidence:
+            place = parsed.evidence[0].position
     return Verdict(
         run=run,
         run_id=run_id,
