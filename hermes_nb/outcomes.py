@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -14,19 +14,19 @@ NextAction = Literal["retried_same", "changed_arguments", "changed_tool", "answe
 calls, none of the same tool; it has none, but says something, and is whole; there is no such reply, it is empty, or it
 was cut off before any call."""
 
-Wanted: TypeAlias = tuple[str, str]
-"""A call as it is compared: the tool, and its arguments as `canonical` gives them."""
+Made: TypeAlias = Mapping[str, Collection[str]]
+"""The calls of a reply, as they are compared with others: by the tool, their arguments as `canonical` gives them."""
 
 
-def next_action(call: Wanted, reply: Reply | None, then: Collection[Wanted]) -> NextAction:
-    """What came after `call`, where the next turn has this `reply`, which makes the calls `then`."""
-    if reply is None:
-        return "ended"
+def next_action(tool: str, arguments: str, reply: Reply | None, then: Made) -> NextAction:
+    """What came after a call of `tool`, where the next turn has this `reply`, which makes the calls `then`."""
     if not then:
-        return "answered" if (reply.text or reply.refusal) and not reply.partial else "ended"
-    if call in then:
-        return "retried_same"
-    return "changed_arguments" if any(tool == call[0] for tool, _ in then) else "changed_tool"
+        whole = reply is not None and (reply.text or reply.refusal) and not reply.partial
+        return "answered" if whole else "ended"
+    of_the_tool = then.get(tool)
+    if of_the_tool is None:
+        return "changed_tool"
+    return "retried_same" if arguments in of_the_tool else "changed_arguments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ def following(turns: Sequence[Turn], call: ToolCall) -> Following:
     turn = next((turn for turn in turns if turn.number > call.turn), None)
     if turn is None or turn.reply is None:
         return Following("ended")
-    made = {wanted(one): one for one in reversed(turn.reply.calls)}
-    action = next_action(wanted(call), turn.reply, made)
+    made: dict[str, dict[str, ToolCall]] = {}
+    for one in reversed(turn.reply.calls):
+        made.setdefault(one.name, {})[canonical(one)] = one
+    arguments = canonical(call)
+    action = next_action(call.name, arguments, turn.reply, made)
+    if action == "retried_same":
+        return Following(action, turn, made[call.name][arguments])
     if action == "changed_arguments":
         return Following(action, turn, next(one for one in turn.reply.calls if one.name == call.name))
-    return Following(action, turn, made.get(wanted(call), next(iter(turn.reply.calls), None)))
-
-
-def wanted(call: ToolCall) -> Wanted:
-    """The call as it is compared."""
-    return call.name, canonical(call)
+    return Following(action, turn, next(iter(turn.reply.calls), None))
 
 
 def canonical(call: ToolCall) -> str:

@@ -6,21 +6,21 @@ import msgspec
 
 from hermes_nb.frames.plain import PlainRun, PlainTurn
 from hermes_nb.frames.values import canonical
-from hermes_nb.outcomes import Wanted, next_action
+from hermes_nb.outcomes import next_action
 from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult, Turn
 
 
 class Answered(msgspec.Struct, gc=False):
     """A call, its result (None: nobody answered it), and what the model did next: see `frames.calls`.
 
-    `asked`: it is in the reply. `wanted` is the call as it is compared with others.
+    `asked`: it is in the reply. `wanted`: its arguments as they are compared with others.
     """
 
     turn: int
     index: int
     call: ToolCall
     parsed: str | None
-    wanted: Wanted
+    wanted: str
     asked: bool
     result: ToolResult | None
     error: ToolError | None
@@ -32,11 +32,9 @@ class Answered(msgspec.Struct, gc=False):
 def answered(run: PlainRun) -> list[Answered]:
     """Every call of the run, by turn and place."""
     turns = [_of_turn(turn) for turn in run.turns]
-    for place, calls in enumerate(turns):
+    for place, calls in enumerate(turns[:-1], 1):
         if calls:
-            after = place + 1
-            if after < len(turns):
-                _look_ahead(calls, run.turns[after].reply, turns[after])
+            _look_ahead(calls, run.turns[place].reply, turns[place])
     every = [one for calls in turns for one in calls]
     if any(one.error is not None for one in every):
         _look_for_recovery(every)
@@ -51,7 +49,9 @@ def _of_turn(turn: Turn | PlainTurn) -> list[Answered]:
             result = results[index]
             if call.index != index or result.call.index != index:
                 break
-            told.append(_answered(number, index, call, True, result))
+            parsed = canonical(call.arguments)
+            wanted = call.arguments if parsed is None else parsed
+            told.append(Answered(number, index, call, parsed, wanted, True, result, result.error))
         else:  # As nearly always.
             return told
     answers, asked = {one.call.index: one for one in results}, {one.index: one for one in calls}
@@ -64,16 +64,17 @@ def _of_turn(turn: Turn | PlainTurn) -> list[Answered]:
 
 def _answered(turn: int, index: int, call: ToolCall, asked: bool, result: ToolResult | None) -> Answered:
     parsed = canonical(call.arguments)
-    wanted = call.name, call.arguments if parsed is None else parsed
+    wanted = call.arguments if parsed is None else parsed
     return Answered(turn, index, call, parsed, wanted, asked, result, None if result is None else result.error)
 
 
 def _look_ahead(calls: list[Answered], reply: Reply | None, then: list[Answered]) -> None:
-    if reply is None:
-        return
-    made = {one.wanted for one in then if one.asked}
+    made: dict[str, set[str]] = {}
+    for one in then:
+        if one.asked:
+            made.setdefault(one.call.name, set()).add(one.wanted)
     for one in calls:
-        one.next_action = next_action(one.wanted, reply, made)
+        one.next_action = next_action(one.call.name, one.wanted, reply, made)
 
 
 def _look_for_recovery(every: list[Answered]) -> None:

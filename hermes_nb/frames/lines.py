@@ -6,7 +6,7 @@ Whatever is out of the ordinary raises `Odd`; `journal` reads the file then, and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import count, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,7 @@ class _Reader:
         self.number = 0
         self._starts = count()
         self._shapes = shapes
-        self._begins, self._ends = shapes.kinds["RunStarted"], shapes.kinds["RunFinished"]
-        self._steps = {kind: STEPS.get(name) for name, kind in shapes.kinds.items()}
+        self._kinds = tuple(shapes.kinds[kind] for kind in ORDER)
 
     def open(self, line: bytes) -> None:
         """The first line, or one that a later writer began with."""
@@ -100,26 +99,23 @@ class _Reader:
 
     def take(self, block: bytes) -> None:
         """The next lines."""
-        runs, begins, ends, steps = self._open, self._begins, self._ends, self._steps
-        run_id, run = "", None  # Most lines are of the same run as the line before.
-        for event in self._all_at_once(block) or self._one_by_one(block):
-            kind = type(event)
-            if kind is begins:
-                self._begin(event)
-                run_id = ""
-            if event.run_id != run_id:
-                run_id = event.run_id
-                run = runs.get(run_id)
-            if run is None or event.seq != run.next:
-                raise Odd
-            run.next += 1
-            run.at = event.at
-            step = steps[kind]
-            if step is not None:
-                step(run, event)
-                if kind is ends:
-                    self._end(run_id, "crashed")
-                    run_id = ""
+        events = self._all_at_once(block)
+        if events is None:
+            for event in self._one_by_one(block):
+                self._go_on(event.run_id, iter((event,)))
+        else:
+            for run_id, of_run in groupby(events, RUN_ID):
+                self._go_on(run_id, of_run)
+
+    def _go_on(self, run_id: str, events: Iterator[Any]) -> None:
+        """The next events of a run, at least one."""
+        run = self._open.get(run_id) or self._begin(next(events))
+        while run.take(events, self._kinds):
+            self._end(run_id, "crashed")
+            begun = next(events, None)
+            if begun is None:
+                return
+            run = self._begin(begun)
 
     def _all_at_once(self, block: bytes) -> Sequence[Any] | None:
         """The events in the lines, one each; None where it takes a closer look.
@@ -155,11 +151,11 @@ class _Reader:
                 else:
                     yield event
 
-    def _begin(self, event: Any) -> None:
-        if not event.run_id:
+    def _begin(self, event: Any) -> _OpenRun:
+        if not event.run_id or event.seq != 0 or type(event) is not self._shapes.kinds["RunStarted"]:
             raise Odd
-        self._end(event.run_id, "crashed")
-        self._open[event.run_id] = _OpenRun(next(self._starts), event, self._shapes.with_messages)
+        run = self._open[event.run_id] = _OpenRun(next(self._starts), event, self._shapes.with_messages)
+        return run
 
     def leave(self, unended: str) -> None:
         """All runs are over, as far as they came."""
@@ -173,83 +169,75 @@ class _Reader:
 
 
 UNSETTLED = float("nan")
-INDEX = attrgetter("call.index")
+RUN_ID, INDEX = attrgetter("run_id"), attrgetter("call.index")
+ORDER = "CallFinished", "CallStarted", "TurnStarted", "Replied", "TurnFinished", "RunFinished", "Delta"
+"""The events after the first, those first that there are most of."""
 
 
 class _OpenRun:
-    """A run that has begun: what `events.Fold` makes of its events. `next` is the seq of the next one."""
+    """A run that has begun: what `events.Fold` makes of its events."""
 
-    __slots__ = (
-        "_finished",
-        "_messages",
-        "_open",
-        "_started",
-        "_turns",
-        "_with_messages",
-        "at",
-        "next",
-        "start",
-    )
+    __slots__ = ("_finished", "_last", "_messages", "_next", "_started", "_turn", "_turns", "_with_messages", "start")
 
     def __init__(self, start: int, started: Any, with_messages: bool) -> None:
         self.start = start
-        self.next = 0
-        self.at: float = 0.0
-        self._started = started
+        self._started = self._last = started
+        self._next = 1  # The seq of the next event.
         self._with_messages = with_messages
         self._messages: list[Any] | None = None  # Kept only once the history was rewritten.
         self._turns: list[PlainTurn] = []
-        self._open: PlainTurn | None = None
+        self._turn: PlainTurn | None = None
         self._finished: Any = None
 
-    def begin(self, event: Any) -> None:
-        """A turn begins."""
-        self._close()
+    def take(self, events: Iterator[Any], kinds: tuple[Any, ...]) -> bool:
+        """The next events, up to that which ends the run; whether it came. `kinds` are those of `ORDER`."""
+        called_back, called, begun, replied, settled, finished, piece = kinds
+        turn: Any = self._turn
+        last, seq = self._last, self._next
+        for event in events:
+            kind = type(event)
+            if event.seq != seq or (turn is None and kind in (called_back, replied, settled)):
+                raise Odd
+            seq += 1
+            if kind is called_back:
+                turn.results.append(event.result)
+            elif kind is begun:
+                turn = self._begin(event, last.at)
+            elif kind is replied and turn.reply is None:
+                turn.reply = event.reply
+            elif kind is settled:
+                turn.seconds = event.at - turn.at
+                turn.model_seconds, turn.tool_seconds = event.model_seconds, event.tool_seconds
+            elif kind is piece:  # Of what is still forming: it does not count.
+                seq -= 1
+            elif kind is finished:
+                self._finished = self._last = event
+                return True
+            elif kind is not called:
+                raise Odd
+            last = event
+        self._turn, self._last, self._next = turn, last, seq
+        return False
+
+    def _begin(self, event: Any, at: float) -> PlainTurn:
+        """A turn begins; what went before it was at `at`."""
+        self._close(at)
         if event.rewritten is not None and self._with_messages:
             self._messages = list(event.rewritten)
         if self._messages is not None:
             self._messages += event.added_messages
-        self._open = PlainTurn(event.turn, None, [], event.at, UNSETTLED, 0.0, 0.0, event.added_messages)
-        self._turns.append(self._open)
+        turn = self._turn = PlainTurn(event.turn, None, [], event.at, UNSETTLED, 0.0, 0.0, event.added_messages)
+        self._turns.append(turn)
+        return turn
 
-    def reply(self, event: Any) -> None:
-        """The turn has its reply, the only one."""
-        turn = self._open
-        if turn is None or turn.reply is not None:
-            raise Odd
-        turn.reply = event.reply
-
-    def answer(self, event: Any) -> None:
-        """A call of the turn has its answer."""
-        turn = self._open
-        if turn is None:
-            raise Odd
-        turn.results.append(event.result)
-
-    def settle(self, event: Any) -> None:
-        """The turn is over."""
-        turn = self._open
-        if turn is None:
-            raise Odd
-        turn.seconds = event.at - turn.at
-        turn.model_seconds, turn.tool_seconds = event.model_seconds, event.tool_seconds
-
-    def finish(self, event: Any) -> None:
-        """The run is over."""
-        self._finished = event
-
-    def delta(self, _event: Any) -> None:
-        """A piece of what is still forming, which does not count."""
-        self.next -= 1
-
-    def _close(self) -> None:
-        """The turn that is under way, if there is one, is as it is."""
-        turn = self._open
+    def _close(self, at: float) -> None:
+        """The turn that is under way, if there is one, is as it is at that time."""
+        turn = self._turn
         if turn is None:
             return
-        self._open = None
+        self._turn = None
         if turn.seconds is UNSETTLED:
-            turn.seconds = self.at - turn.at
+            turn.seconds = at - turn.at
         if len(turn.results) > 1:
             _put_in_order(turn.results)
         if self._messages is not None:
@@ -257,7 +245,7 @@ class _OpenRun:
 
     def plain(self, unended: str) -> PlainRun:
         """The run as far as it came."""
-        self._close()
+        self._close(self._last.at)
         facts = self._facts(unended)
         if self._messages is None:
             return PlainRun(facts, self._started.messages, self._turns)
@@ -271,7 +259,7 @@ class _OpenRun:
             meta=started.meta, origin=started.origin,
             stop_reason=unended if finished is None else finished.stop_reason,
             error=None if finished is None else finished.error,
-            seconds=self.at if finished is None else finished.seconds,
+            seconds=self._last.at if finished is None else finished.seconds,
             abandoned=() if finished is None else finished.abandoned,
             provenance=Provenance(
                 started_at=started.started_at, server=started.server, sampling=started.sampling,
@@ -282,14 +270,8 @@ class _OpenRun:
 
 def _put_in_order(results: list[Any]) -> None:
     places = [one.call.index for one in results]
-    if places != sorted(places):
-        results.sort(key=INDEX)
-    if len({*places}) < len(places):
+    once = sorted({*places})
+    if len(once) < len(places):
         raise Odd
-
-
-STEPS = {
-    "TurnStarted": _OpenRun.begin, "Replied": _OpenRun.reply, "CallFinished": _OpenRun.answer,
-    "TurnFinished": _OpenRun.settle, "RunFinished": _OpenRun.finish, "Delta": _OpenRun.delta,
-}  # fmt: skip
-"""What an event does in its run, by its name; others do nothing but count."""
+    if once != places:
+        results.sort(key=INDEX)

@@ -229,12 +229,13 @@ def _call(key: str, measured: bool, one: Answered) -> Row:
             one.next_action, one.recovered, one.turns_to_recover,
         )  # fmt: skip
     parts, queued, started, seconds = result.parts, result.queued, result.started, result.seconds
-    wrong = FINE if error is None else (
+    kind, fault, said, exception, trace, position = FINE if error is None else (
         error.kind, error.fault, error.error, error.exception_type, error.traceback, error.position,
     )  # fmt: skip
     return (
         key, one.turn, one.index, call.id, call.sent_id, call.name, call.arguments, one.parsed,
-        wrong[0] or "ok", *wrong, result.content, None, result.size or None, len(parts) if parts else None,
+        kind or "ok", kind, fault, said, exception, trace, position,
+        result.content, None, result.size or None, len(parts) if parts else None,
         queued if queued or measured else None, started if started or measured else None,
         seconds if seconds or measured else None,
         result.printed or None, result.exit_code, result.synthesised, result.replayed,

@@ -27,7 +27,7 @@ PANDAS = {
 }
 
 
-Mark: TypeAlias = tuple[int, list[tuple[Any, ...]]]
+Mark: TypeAlias = tuple[int, list[list[Any]]]
 
 
 class Table:
@@ -37,40 +37,42 @@ class Table:
         self._schema = pa.schema([(one.name, ARROW[one.dtype]) for one in columns])
         self._lengths = {one.name: one.bytes_of for one in columns if one.bytes_of}
         self._batches: list[pa.RecordBatch] = []
-        self._rows: list[tuple[Any, ...]] = []
+        self._waiting: list[list[Any]] = [[] for _ in columns]
 
     def add(self, rows: list[tuple[Any, ...]]) -> None:
         """Add these at the end."""
-        self._rows += rows
-        if len(self._rows) >= AT_ONCE:
-            self._pack()
+        if rows:
+            for column, values in zip(self._waiting, zip(*rows, strict=True), strict=True):
+                column += values
+            if len(self._waiting[0]) >= AT_ONCE:
+                self._pack()
 
     def _pack(self) -> None:
-        if self._rows:
-            columns = zip(*self._rows, strict=True)
-            arrays = [_array(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
+        if self._waiting[0]:
+            arrays = [_array(values, field.type) for values, field in zip(self._waiting, self._schema, strict=True)]
             batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
             for name, text in self._lengths.items():
                 lengths = pc.fill_null(batch[name], pc.binary_length(batch[text]).cast(pa.int64()))
                 batch = batch.set_column(self._schema.get_field_index(name), name, lengths)
             self._batches.append(batch)
-            self._rows = []
+            for column in self._waiting:
+                column.clear()
 
     def mark(self) -> Mark:
         """Where the table stands, to come back to."""
-        return len(self._batches), list(self._rows)
+        return len(self._batches), [list(column) for column in self._waiting]
 
     def back(self, mark: Mark) -> None:
         """Forget all rows since then."""
-        batches, rows = mark
+        batches, waiting = mark
         del self._batches[batches:]
-        self._rows = list(rows)
+        self._waiting = [list(column) for column in waiting]
 
     def reorder(self, mark: Mark, order: Sequence[int]) -> None:
         """Put the rows since then in this order: the places where they are now."""
         self._pack()
-        batches, rows = mark
-        earlier, since = len(rows), pa.Table.from_batches(self._batches[batches:], schema=self._schema)
+        batches, waiting = mark
+        earlier, since = len(waiting[0]), pa.Table.from_batches(self._batches[batches:], schema=self._schema)
         places = [*range(earlier), *(earlier + place for place in order)]
         self._batches[batches:] = since.take(pa.array(places, pa.int64())).to_batches()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hermes_nb.outcomes import wanted
+from hermes_nb.outcomes import canonical
 from hermes_nb.records import AgentResult, Reply, ToolCall, ToolResult, Turn
 from hermes_nb.views.rows import calls, words
 from hermes_nb.views.rows.drawing import answered, said
@@ -116,7 +116,7 @@ class _Act:
 
     @property
     def key(self) -> tuple[str, str]:
-        return wanted(self.call) if self.call else ("", "")
+        return (self.call.name, canonical(self.call)) if self.call else ("", "")
 
 
 def compared(a: AgentResult, b: AgentResult, lens: Lens) -> Comparison:
