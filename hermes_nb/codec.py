@@ -48,21 +48,25 @@ def _dumps_by_hand(value: Any, default: Callable[[Any], Any] | None) -> bytes:
 
 
 def _holds_non_finite(value: Any) -> bool:
-    todo = [value]
-    for item in todo:  # Which grows while it is read: no recursion, and no stack to run out of.
-        if isinstance(item, dict):
-            todo += [one for one in item.values() if type(one) not in FINITE]
-        elif isinstance(item, list | tuple):
-            todo += [one for one in item if type(one) not in FINITE]
-        elif isinstance(item, float):
-            if not math.isfinite(item):
-                return True
-        elif is_record(item):
-            todo += outline(item).values()
+    todo: list[Any] = [[value]]
+    while todo:  # No recursion, and no stack to run out of.
+        holder = todo.pop()
+        for item in holder.values() if isinstance(holder, dict) else holder:
+            kind = type(item)
+            if kind in FINITE:
+                continue
+            if kind in HOLDERS or isinstance(item, dict | list | tuple):
+                todo.append(item)
+            elif isinstance(item, float):
+                if not math.isfinite(item):
+                    return True
+            elif is_record(item):
+                todo.append(outline(item))
     return False
 
 
-FINITE = {str, int, bool, type(None)}
+FINITE = {str, int, bool, type(None), orjson.Fragment}
+HOLDERS = {dict, list, tuple}
 
 
 def loads(data: bytes | str) -> Any:

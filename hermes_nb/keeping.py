@@ -33,12 +33,12 @@ class Keeper:
         self.journal = journal
         self.unsynced = False
 
-    def write(self, event: Event) -> None:
-        """Write the event down."""
+    def write(self, *events: Event) -> None:
+        """Write the events down."""
         if self.journal is None:
             return
         try:
-            self.journal.write(event)
+            self.journal.write(*events)
         except OSError as error:
             self.lose(error)
             return

@@ -90,20 +90,35 @@ class Run:
         Raises:
             asyncio.CancelledError: the run is over; whoever is still at work in it is not heard any more.
         """
+        self.emit_each(kind, [fields])
+
+    def emit_each(self, kind: type[Event], several: Sequence[dict[str, Any]]) -> None:
+        """Emit an event with each of these fields; they are written down together.
+
+        Raises:
+            asyncio.CancelledError: the run is over.
+        """
         if self.over:
             raise asyncio.CancelledError("the run is over")
+        events = [
+            kind(run_id=self.run_id, seq=seq, **self._timed(kind, fields))
+            for seq, fields in enumerate(several, self._seq)
+        ]
+        self._kept.write(*events)  # Where warnings are errors, this may raise one.
+        for event in events:
+            with self._lock:
+                self.folded.add(event)
+                observers = tuple(self._observers)
+            self._seq += kind is not Delta
+            for observer in observers:
+                self._tell(observer, event)
+
+    def _timed(self, kind: type[Event], fields: dict[str, Any]) -> dict[str, Any]:
         fields["at"] = self.now()
         if self._times is not None and (recorded := self._times(kind, fields)):
             fields |= recorded
             self._mark = (self._clock.seconds(), fields["at"])
-        event = kind(run_id=self.run_id, seq=self._seq, **fields)
-        self._kept.write(event)  # Where warnings are errors, this may raise one.
-        with self._lock:
-            self.folded.add(event)
-            observers = tuple(self._observers)
-        self._seq += kind is not Delta
-        for observer in observers:
-            self._tell(observer, event)
+        return fields
 
     def observe(self, observer: Observer) -> AgentResult:
         """Tell the observer every event from now on; the result so far is what it missed. From any thread."""

@@ -36,9 +36,10 @@ async def answer_all(
     ready = run.now()
     limit = asyncio.Semaphore(at_once)
 
-    async def one(call: ToolCall) -> None:
+    async def one(call: ToolCall, begun: bool) -> None:
         async with limit:
-            run.emit(CallStarted, turn=call.turn, call=call)
+            if not begun:
+                run.emit(CallStarted, turn=call.turn, call=call)
             try:
                 result = await answer(call, run.now() - ready)
             except KeyboardInterrupt as interrupt:
@@ -49,7 +50,9 @@ async def answer_all(
 
     try:
         for batch in _batches(calls, serial):
-            await _all_of([one(call) for call in batch])
+            # Those that begin now are told of before a thread takes one up, and with it the interpreter.
+            run.emit_each(CallStarted, [{"turn": call.turn, "call": call} for call in batch[:at_once]])
+            await _all_of([one(call, place < at_once) for place, call in enumerate(batch)])
     finally:
         for call in calls:
             if call.index not in results:

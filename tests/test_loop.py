@@ -505,6 +505,17 @@ async def test_what_the_journal_holds_is_the_result(tmp_path: Path) -> None:
     assert (loaded.task, loaded.attempt, loaded.meta) == ("sum", 3, {"k": 1})
 
 
+async def test_calls_that_begin_together_are_on_record_before_a_tool_runs(tmp_path: Path) -> None:
+    def begun() -> int:
+        """Count the calls that the journal says have begun."""
+        return (tmp_path / "run.jsonl").read_text("utf-8").count('"t":"CallStarted"')
+
+    server = ScriptedServer([[call("begun"), call("begun"), call("begun")], "ok"])
+    result = await HermesAgentLoop(server, [begun], max_parallel_calls=2, journal=tmp_path / "run.jsonl").run("?")
+    assert min(one.value for one in result.turns[0].results) >= 2
+    assert result.turns[0].results[2].value == 3
+
+
 async def test_a_journal_that_is_there_already_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "run.jsonl").write_text("mine\n")
     server = five()

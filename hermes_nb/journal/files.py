@@ -102,9 +102,11 @@ class SharedFile:
         Raises:
             OSError: not all of it was written.
         """
-        self._check_open()  # In a forked child the lock may be held by a thread it does not have.
+        if self._fd < 0:  # In a forked child the lock may be held by a thread it does not have.
+            raise self._closed()
         with self._lock:
-            self._check_open()
+            if self._fd < 0:
+                raise self._closed()
             rest = b"\n" + TORN + lines if self._torn else lines
             self._unsynced = True
             while (written := os.write(self._fd, rest)) < len(rest):
@@ -118,14 +120,16 @@ class SharedFile:
         Raises:
             OSError: it could not be; or the file was deleted, and what is written to it goes nowhere.
         """
-        self._check_open()
+        if self._fd < 0:
+            raise self._closed()
         with self._syncing:  # Whoever comes meanwhile waits, and learns what came of it.
             if self._lost is not None:
                 raise again(self._lost)
             if not self._unsynced:
                 return
             with self._lock:
-                self._check_open()
+                if self._fd < 0:
+                    raise self._closed()
                 self._unsynced = False
                 fd = os.dup(self._fd)  # So that nobody closes it meanwhile.
             try:
@@ -144,9 +148,8 @@ class SharedFile:
             self._new = False
             _sync_folder(self._folder)
 
-    def _check_open(self) -> None:
-        if self._fd < 0:
-            raise OSError(errno.EBADF, "the journal is closed", str(self.path))
+    def _closed(self) -> OSError:
+        return OSError(errno.EBADF, "the journal is closed", str(self.path))
 
     def give_back(self) -> None:
         """Use it no longer. The last one closes it."""

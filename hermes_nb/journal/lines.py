@@ -50,7 +50,7 @@ class Writer:
         if kind is TurnStarted or kind is RunFinished:
             self._calls = {}
         cleared = event.run_id == self._cleared and self._says_nothing_new(kind, event)
-        encoded = self._encoded(event)
+        encoded = self._encoded(kind, event)
         # Nearly every line is cleared by this look, which costs a tenth of a walk through the strings in it.
         if not cleared and self._redactor.suspects(encoded.decode()):
             encoded = codec.dumps(self._redactor.value(codec.loads(encoded)))
@@ -69,13 +69,13 @@ class Writer:
             new = kind is not TurnFinished
         return not new and event.unread is None
 
-    def _encoded(self, event: Event) -> bytes:
-        if event.unread is None and not isinstance(event, Unknown):
+    def _encoded(self, kind: type[Event], event: Event) -> bytes:
+        if event.unread is None and kind is not Unknown:
             try:
-                return _dumps(codec.outline(event, self._record, t=type(event).__name__))
+                return _dumps(codec.outline(event, self._record, t=kind.__name__))
             except (TypeError, ValueError, RecursionError):
                 self._calls = {}  # And the event is taken apart below.
-        entry = codec.outline(event, t=type(event).__name__)
+        entry = codec.outline(event, t=kind.__name__)
         if isinstance(event, Unknown):
             entry |= {"t": entry.pop("kind")} | entry.pop("fields")
         codec.merge(entry, event.unread or {})

@@ -17,7 +17,7 @@ from hermes_nb.redact import Redactor
 
 
 class Journal:
-    """A file that runs' events are added to as they happen, one `write` each.
+    """A file that runs' events are added to as they happen, by `write`.
 
     A new file begins with a header; one that is a journal is added to, on a new line, whatever became of its last one.
     Runs of one process may write to one file at once. With `deltas` the pieces of replies are kept too; they are
@@ -38,18 +38,23 @@ class Journal:
         self._give_back = weakref.finalize(self, self._file.give_back)
         self._give_back.atexit = False  # A run that the end of the process cuts short is written down after that.
 
-    def write(self, event: Event) -> None:
-        """Append the event.
+    def write(self, *events: Event) -> None:
+        """Append the events, in one go.
 
         Raises:
             OSError: it could not be written whole. No other is written then: a run with a gap in it is damaged.
         """
+        if lines := b"".join([self._lines(event) for event in events]):
+            self._append(lines)
+
+    def _lines(self, event: Event) -> bytes:
+        """What is written of the event, and with it."""
         if isinstance(event, Delta):
             if self._pieces is not None:
                 self._pieces.setdefault(event.run_id, []).append(event)
-            return
-        text = self._line(event)
-        self._append(self._pieces_of(event.run_id) + text if self._pieces else text)
+            return b""
+        line = self._line(event)
+        return self._pieces_of(event.run_id) + line if self._pieces else line
 
     def _pieces_of(self, run_id: str) -> bytes:
         pieces = self._pieces.pop(run_id, ()) if self._pieces else ()
