@@ -33,6 +33,7 @@ __all__ = [
     "check",
     "default_server",
     "events",
+    "explain",
     "formats",
     "frames",
     "journal",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from hermes_nb import events, formats, frames, journal, parsers, plots, stats, views
     from hermes_nb.checks import check
     from hermes_nb.exceptions import HermesError
+    from hermes_nb.explaining import explain
     from hermes_nb.formats import read
     from hermes_nb.limits import Limits
     from hermes_nb.live import LiveRun
@@ -88,6 +90,7 @@ else:
         "allow_nested_loops": "sync",
         "check": "checks",
         "default_server": "servers.openai",
+        "explain": "explaining",
         "play": "views.run.playing",
         "read": "formats",
         "repair": "repairs",

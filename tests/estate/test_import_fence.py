@@ -64,6 +64,7 @@ WING = {
             "checks",
             "cli",
             "compare",
+            "explaining",
             "formats",
             "frames",
             "plots",
