@@ -12,6 +12,7 @@ from playwright.sync_api import Locator
 
 from tests.browser.stage import CONTRAST, SETUP, Stage, notebook
 from tests.browser.test_live_view import AXE, CHECK
+from tests.views.attacks import ATTACKS
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Lab
@@ -170,25 +171,36 @@ def test_two_people_are_model_and_user_in_two_forms(stage: Stage) -> None:
     ]  # fmt: skip
 
 
-def test_two_screens_show_one_form_and_the_first_reply_counts(stage: Stage) -> None:
+def test_a_second_screen_shows_the_same_form_and_its_reply_counts(stage: Stage) -> None:
     form = again(stage)
-    again_displayed = "from IPython.display import display\ndisplay(human)"
-    stage.lab.page.evaluate(
-        """async source => {
-          const { commands, shell } = window.jupyterapp, notebook = shell.currentWidget.content;
-          notebook.activeCellIndex = notebook.widgets.length - 1;
-          await commands.execute("notebook:insert-cell-below");
-          notebook.activeCell.model.sharedModel.setSource(source);
-          await commands.execute("notebook:run-cell");
-        }""",
-        again_displayed,
-    )
-    second = stage.lab.page.locator(".jp-CodeCell").nth(len(CELLS)).locator(".hnb")
-    second.get_by_label("the text of your reply").fill("From the second screen.")
-    second.get_by_role("button", name="Send reply").click()
-    form.locator(".state", has_text="nothing waits").wait_for()
+    stage.lab.save()
+    browser = stage.lab.page.context.browser
+    assert browser is not None
+    other = browser.new_page(viewport={"width": 1280, "height": 900})
+    try:
+        other.goto(f"{stage.lab.server.url}lab/workspaces/auto-human/tree/human.ipynb")
+        second = other.locator(".jp-CodeCell").nth(FORM).locator(".hnb")
+        second.locator(".body", has_text="What is 2 + 3?").wait_for()
+        second.get_by_label("the text of your reply").fill("From the second screen.")
+        second.get_by_role("button", name="Send reply").click()
 
+        form.locator(".state", has_text="nothing waits").wait_for()
+        second.locator(".state", has_text="nothing waits").wait_for()
+    finally:
+        other.close()
     assert stage.execute("result = await run", "result.final_text") == "From the second screen."
+
+
+def test_what_others_wrote_is_text_in_the_form(stage: Stage) -> None:
+    stage.execute("run.stop()")
+    for name, attack in ATTACKS.items():
+        stage.execute(f"run = loop.start({attack!r})")
+        form = stage.view(FORM)
+        form.locator(".reply").wait_for()
+        assert form.locator("script, img, iframe, svg, a, style, object, form").count() == 0, name
+        stage.execute("run.stop()\nawait run")
+        form.locator(".state", has_text="nothing waits").wait_for()
+    assert stage.lab.errors == []
 
 
 def test_it_is_legible_and_named_in_both_themes_and_narrow(stage: Stage, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from hermes_nb.views.human import Desk, requests, shown
 from tests.views.attacks import ATTACKS, HIDDEN
 from tests.views.test_html import checked
 
+STATIC = Path(hn.views.__file__).with_name("static")
 SECRET = "sk-or-v1-" + "0123456789abcdef" * 4
 
 
@@ -260,3 +263,16 @@ async def test_a_saved_notebook_keeps_what_waited_and_no_state_of_the_form() -> 
     assert "What is 2 + 3?" in waits["text/html"]
     assert "the form needs a kernel" in " ".join(waits["text/plain"].split())
     assert waits["application/vnd.jupyter.widget-view+json"]["model_id"]
+
+
+def test_S1_the_forms_script_writes_text_only_and_asks_the_network_for_nothing() -> None:
+    script = (STATIC / "human.js").read_text(encoding="utf-8")
+    style = (STATIC / "human.css").read_text(encoding="utf-8")
+    ways = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|\bimport\b|https?:|"
+        r"fetch\(|XMLHttpRequest|WebSocket|createContextualFragment|DOMParser|setHTML|\.href|\.src\b|localStorage|cookie"
+    )
+
+    assert re.findall(ways, script) == []
+    assert re.findall(r"url\(|@import|https?:|#[0-9a-fA-F]{3,8}\b", style) == []
+    assert len(script.encode()) < 10 * 1024
