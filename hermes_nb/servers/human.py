@@ -66,6 +66,19 @@ class Question:
         return f"Question({self.number} · {len(self.messages)} messages, {len(self.tools)} tools)"
 
 
+class _Looking:
+    """Who awaits a request."""
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def changed(self) -> bool:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.news.set)
+        return True
+
+
 class HumanServer:
     """A server that a person answers for. Its name alone in a cell shows a form, and so it does on every screen where
     that cell is open; whoever is first gives the reply.
@@ -78,6 +91,8 @@ class HumanServer:
 
         human.call("add", {"a": 2, "b": 3})
         human.answer("It is 5.")
+
+    `await human.asked()` gives the request that waits, as data.
 
     A request waits for as long as it takes; one whose run is stopped waits no more. The person's time is the reply's
     `seconds`; nobody counts its tokens.
@@ -110,6 +125,19 @@ class HumanServer:
     def answered(self) -> int:
         """How many requests got their reply."""
         return self._answered
+
+    async def asked(self) -> Question:
+        """The request that waits longest; where none does, the next one, once it waits."""
+        looking = _Looking()
+        self.watch(looking)
+        try:
+            while True:
+                looking.news.clear()
+                if waiting := self.waiting:
+                    return waiting[0]
+                await looking.news.wait()
+        finally:
+            self.leave(looking)
 
     # What a person says.
 

@@ -171,6 +171,23 @@ async def test_a_reply_may_come_from_any_thread() -> None:
     thread.join()
 
 
+async def test_what_waits_can_be_awaited_and_looked_at() -> None:
+    human = hn.HumanServer()
+    looking = asyncio.ensure_future(human.asked())
+    run = hn.HermesAgentLoop(human, tools=[add]).start("What is 2 + 3?")
+    first = await looking
+    assert await human.asked() is first
+
+    human.call("add", {"a": 2, "b": 3})
+    second = await human.asked()
+    human.answer("5")
+    await run
+
+    assert (first.number, second.number) == (1, 2)
+    assert second.messages[-1]["content"] == "5"
+    assert len(human._windows) == 0
+
+
 async def test_two_people_are_model_and_user() -> None:
     model, user = hn.HumanServer(), hn.HumanServer(model="user")
     model.answer("Which day?")
