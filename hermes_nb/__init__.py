@@ -20,6 +20,7 @@ __all__ = [
     "Cassette",
     "HermesAgentLoop",
     "HermesError",
+    "HumanServer",
     "Limits",
     "LiveRun",
     "ManagedServer",
@@ -33,6 +34,7 @@ __all__ = [
     "check",
     "default_server",
     "events",
+    "explain",
     "formats",
     "frames",
     "journal",
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from hermes_nb import events, formats, frames, journal, parsers, plots, stats, views
     from hermes_nb.checks import check
     from hermes_nb.exceptions import HermesError
+    from hermes_nb.explaining import explain
     from hermes_nb.formats import read
     from hermes_nb.limits import Limits
     from hermes_nb.live import LiveRun
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from hermes_nb.repairs import repair
     from hermes_nb.scores import scored
     from hermes_nb.servers.cassette import Cassette
+    from hermes_nb.servers.human import HumanServer
     from hermes_nb.servers.managed import ManagedServer
     from hermes_nb.servers.openai import OpenAIServer, default_server
     from hermes_nb.servers.scripted import ScriptedServer
@@ -76,6 +80,7 @@ else:
         "Cassette": "servers.cassette",
         "HermesAgentLoop": "loop",
         "HermesError": "exceptions",
+        "HumanServer": "servers.human",
         "Limits": "limits",
         "LiveRun": "live",
         "ManagedServer": "servers.managed",
@@ -88,6 +93,7 @@ else:
         "allow_nested_loops": "sync",
         "check": "checks",
         "default_server": "servers.openai",
+        "explain": "explaining",
         "play": "views.run.playing",
         "read": "formats",
         "repair": "repairs",

@@ -34,14 +34,12 @@ if TYPE_CHECKING:
     from hermes_nb.records import AgentResult, ToolCall
     from hermes_nb.redact import Redactor
     from hermes_nb.verdicts import Verdict
-    from hermes_nb.views.rows import Comparison, Errors, Ledger, Lens, Order, Table
+    from hermes_nb.views.rows import Ledger, Lens, Order, Record
     from hermes_nb.views.run.asking import Context
     from hermes_nb.views.run.feed import Source
     from hermes_nb.views.run.many import Held
     from hermes_nb.views.run.playing import Play
     from hermes_nb.views.run.widget import RunView
-
-    Record: TypeAlias = Ledger | Table | Errors | Comparison
 
 __all__ = [
     "View", "ask", "compare", "errors", "html", "live", "markdown", "play", "progress", "runs", "save_html",
@@ -59,15 +57,15 @@ class View(Displayed):
 
     __slots__ = ("_draw", "_redactor")
 
-    def __init__(self, draw: Callable[[Lens], Table | Errors | Comparison], redactor: Redactor | None = None) -> None:
+    def __init__(self, draw: Callable[[Lens], Record], redactor: Redactor | None = None) -> None:
         self._draw, self._redactor = draw, redactor
 
     @property
-    def record(self) -> Table | Errors | Comparison:
+    def record(self) -> Record:
         """What it shows, ready to be drawn."""
         return self.drawn(None)
 
-    def drawn(self, redactor: Redactor | None, **bounds: int) -> Table | Errors | Comparison:
+    def drawn(self, redactor: Redactor | None, **bounds: int) -> Record:
         """The record, without the secrets that the redactor knows: the given one, else the view's own."""
         from hermes_nb.redact import Redactor
         from hermes_nb.views.rows import Lens

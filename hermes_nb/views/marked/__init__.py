@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from hermes_nb.views.marked.escaping import code, fenced, prose, quote
-from hermes_nb.views.rows import Comparison, Errors, Ledger, Row, Section, Shown, Table, counted
+from hermes_nb.views.rows import Comparison, Errors, Explained, Ledger, Record, Row, Section, Shown, Table, counted
 from hermes_nb.views.rows.compared import Piece, Side
 
 __all__ = ["markdown"]
@@ -17,12 +17,14 @@ BUDGET = 60_000
 OPEN = 3
 
 
-def markdown(shown: Ledger | Table | Errors | Comparison, *, details: bool = True) -> str:
+def markdown(shown: Record, *, details: bool = True) -> str:
     """At most about 60,000 characters; without `details`, with nothing that can be closed."""
     if isinstance(shown, Ledger):
         return "\n\n".join(ledger_blocks(shown, details))
     if isinstance(shown, Table):
         return "\n\n".join(runs_blocks(shown))
+    if isinstance(shown, Explained):
+        return "\n\n".join(bounded(explained_blocks(shown), BUDGET - 4000, "part", 2 + 4 * len(shown.steps)))
     drawn = errors_blocks(shown, details) if isinstance(shown, Errors) else compared_blocks(shown, details)
     return "\n\n".join(drawn)
 
@@ -259,3 +261,17 @@ def diffed(words: Iterable[Piece]) -> str:
     """A text, its own words between brackets with a sign."""
     told = (prose(one.text) if one.sign == "=" else f"<b>&#91;{one.sign} {prose(one.text)}&#93;</b>" for one in words)
     return " ".join(told)
+
+
+# One call
+
+
+def explained_blocks(shown: Explained) -> Iterator[str]:
+    """The call, and its steps."""
+    yield bold(shown.title)
+    if shown.note:
+        yield prose(shown.note)
+    for number, step in enumerate(shown.steps, 1):
+        yield f"{bold(f'{number}. {step.name} {step.glyph}'.rstrip())}<br>{prose(step.told)}"
+        for section in step.sections:
+            yield from section_blocks(section)

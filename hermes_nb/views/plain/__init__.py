@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from hermes_nb.views.plain.explained import explained_lines
 from hermes_nb.views.plain.ledgers import ledger_lines
 from hermes_nb.views.plain.tables import compared_lines, errors_lines, runs_lines
-from hermes_nb.views.rows import Comparison, Errors, Ledger, Table
+from hermes_nb.views.rows import Errors, Explained, Ledger, Record, Table
 from hermes_nb.views.rows.words import STAND_INS
 
 __all__ = ["lines"]
@@ -23,19 +24,21 @@ STROKES = str.maketrans(
 """Strokes of ours that come in while lines are drawn, each with a stand-in of one column."""
 
 
-def lines(shown: Ledger | Table | Errors | Comparison, width: int = 80, *, ascii: bool = False) -> str:
+def lines(shown: Record, width: int = 80, *, ascii: bool = False) -> str:
     """Lines of at most `width` columns (from 60 on); with `ascii`, of nothing but ASCII, the words the same."""
     width = max(width, NARROWEST)
     drawn = "\n".join(drawn_lines(stood_in(shown) if ascii else shown, width))
     return re.sub(".…", "..", drawn).translate(STROKES) if ascii else drawn
 
 
-def drawn_lines(shown: Ledger | Table | Errors | Comparison, width: int) -> Iterator[str]:
+def drawn_lines(shown: Record, width: int) -> Iterator[str]:
     """The lines, by what is shown."""
     if isinstance(shown, Ledger):
         return ledger_lines(shown, width)
     if isinstance(shown, Table):
         return runs_lines(shown, width)
+    if isinstance(shown, Explained):
+        return explained_lines(shown, width)
     return errors_lines(shown, width) if isinstance(shown, Errors) else compared_lines(shown, width)
 
 

@@ -175,7 +175,7 @@ def example(case: _Case, lens: Lens, tracebacks: bool) -> Example:
     return Example(
         title=f"{item}, turn {call.turn} · {kind}",
         sections=tuple(parts),
-        then=tuple(steps(case, lens)),
+        then=tuple(steps(case.run, call.turn, lens)),
     )
 
 
@@ -184,11 +184,11 @@ def seen(content: str, size: str, lens: Lens) -> Section:
     return Section(label=f"the model saw these {size}", shown=lens.block(content))
 
 
-def steps(case: _Case, lens: Lens) -> Iterator[str]:
-    """What the model did in its next replies, a line each."""
-    later = [turn for turn in case.run.turns if turn.number > case.result.call.turn and turn.reply]
+def steps(run: AgentResult, after: int, lens: Lens) -> Iterator[str]:
+    """What the model did in its next replies after that turn, a line each."""
+    later = [turn for turn in run.turns if turn.number > after and turn.reply]
     if not later:
-        yield f"the run ended: {words.ending(case.run)[1]}"
+        yield f"the run ended: {words.ending(run)[1]}"
     for turn in later[:STEPS]:
         reply = turn.reply
         if reply is None or not reply.calls:
