@@ -7,7 +7,7 @@ PYTEST_ARGS  ?=
 BENCH_ARGS   ?=
 WORKERS      ?= auto
 
-FIRST_NOTEBOOK := notebooks/course/01_one_question_one_tool.ipynb
+FIRST_NOTEBOOK := notebooks/course/01_one_question.ipynb
 
 BIN       := $(VENV)/bin
 PYTEST    := $(BIN)/python -m pytest

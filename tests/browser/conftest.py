@@ -3,7 +3,7 @@
 A test asks for `lab`:
 
     def test_the_sum_is_shown(lab: Lab) -> None:
-        lab.open(Path("notebooks/course/01_one_question_one_tool.ipynb"))
+        lab.open(Path("notebooks/course/01_one_question.ipynb"))
         lab.run_all()
         lab.wait_output(0, "2")
 

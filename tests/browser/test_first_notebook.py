@@ -1,4 +1,4 @@
-"""The first notebook as a newcomer meets it: JupyterLab in a real browser, all cells run."""
+"""The first notebook with a tool as a newcomer meets it: JupyterLab in a real browser, all cells run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.browser.conftest import Lab
 
-FIRST = Path(__file__).resolve().parents[2] / "notebooks" / "course" / "01_one_question_one_tool.ipynb"
+FIRST = Path(__file__).resolve().parents[2] / "notebooks" / "course" / "02_one_tool.ipynb"
 
 LOWEST_CONTRAST = """shown => {
   const brush = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

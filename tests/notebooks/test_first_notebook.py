@@ -1,4 +1,4 @@
-"""The first notebook's promise: one line puts the reader's own server in place of the scripted one."""
+"""The first notebooks' promise: one line puts the reader's own server in place of the scripted one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 from hermes_nb.servers import ScriptedServer, call
 
-FIRST = Path(__file__).resolve().parents[2] / "notebooks" / "course" / "01_one_question_one_tool.ipynb"
+COURSE = Path(__file__).resolve().parents[2] / "notebooks" / "course"
 LINE = re.compile(r"^server = .*$", re.MULTILINE)
 
 
@@ -25,8 +26,9 @@ def answer(request: dict[str, Any]) -> Any:
     return "I give up." if "error" in last["content"] else f"{last['content']} kilograms."
 
 
-async def test_with_one_line_changed_the_whole_notebook_runs_on_the_readers_own_server() -> None:
-    notebook = nbformat.read(FIRST, as_version=4)
+@pytest.mark.parametrize(("name", "said"), [("01_one_question", "No idea."), ("02_one_tool", "I give up.")])
+async def test_with_one_line_changed_the_whole_notebook_runs_on_the_readers_own_server(name: str, said: str) -> None:
+    notebook = nbformat.read(COURSE / f"{name}.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     [holder] = [cell for cell in code if LINE.search(cell.source)]
     own = ScriptedServer(answer)
@@ -36,5 +38,5 @@ async def test_with_one_line_changed_the_whole_notebook_runs_on_the_readers_own_
         code[-1].source = f"print(len(scripted.requests), result.final_text)\n{code[-1].source}"
         await NotebookClient(notebook, kernel_name="python3").async_execute()
 
-    assert code[-1].outputs[0].text == "0 I give up.\n"
+    assert code[-1].outputs[0].text == f"0 {said}\n"
     assert {request["model"] for request in own.requests} == {"mine"}

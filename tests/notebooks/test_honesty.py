@@ -100,7 +100,7 @@ def test_every_link_in_a_notebook_leads_somewhere(path: Path) -> None:
 
 
 def test_the_first_notebook_is_compared_as_a_whole() -> None:
-    first = nbformat.read(NOTEBOOKS / "course" / "01_one_question_one_tool.ipynb", as_version=4)
+    first = nbformat.read(NOTEBOOKS / "course" / "01_one_question.ipynb", as_version=4)
 
     assert [cell.id for cell in first.cells if cell.metadata or "NBVAL" in cell.source] == []
 

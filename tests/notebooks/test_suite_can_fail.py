@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from tests.notebooks.test_honesty import faults
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST = ROOT / "notebooks" / "course" / "01_one_question_one_tool.ipynb"
+FIRST = ROOT / "notebooks" / "course" / "01_one_question.ipynb"
 
 COMPARE = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env"]
 
