@@ -77,6 +77,11 @@ def names() -> tuple[str, ...]:
 def get_parser(name: str, tools: Iterable[Mapping[str, Any]] | None = None, *, opened: bool = False) -> Parser:
     """The parser of that name. `tools` are the tools' schemas; `opened`: the prompt ended inside a thought.
 
+    >>> text = 'I look.<tool_call>{"name": "add", "arguments": {"a": 2}}</tool_call>'
+    >>> parsed = get_parser("hermes").parse(text)
+    >>> parsed.content, [(call.name, call.arguments) for call in parsed.calls]
+    ('I look.', [('add', '{"a": 2}')])
+
     Raises:
         ConfigurationError: there is no parser of that name.
     """
