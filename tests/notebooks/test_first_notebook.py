@@ -22,11 +22,15 @@ def answer(request: dict[str, Any]) -> Any:
         return "No idea."
     last = request["messages"][-1]
     if last["role"] == "user":
-        return call("weigh", cat=re.findall(r"does (\w+)", last["content"])[0])
+        return call("weigh", cat=last["content"].split()[-2])
     return "I give up." if "error" in last["content"] else f"{last['content']} kilograms."
 
 
-@pytest.mark.parametrize(("name", "said"), [("01_one_question", "No idea."), ("02_one_tool", "I give up.")])
+LESSONS = {"01_one_question": "No idea.", "02_one_tool": "I give up.", "04_the_loop": ""}
+"""What the last run of each says with that other model."""
+
+
+@pytest.mark.parametrize(("name", "said"), LESSONS.items())
 async def test_with_one_line_changed_the_whole_notebook_runs_on_the_readers_own_server(name: str, said: str) -> None:
     notebook = nbformat.read(COURSE / f"{name}.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
