@@ -20,6 +20,7 @@ __all__ = [
     "Cassette",
     "HermesAgentLoop",
     "HermesError",
+    "HumanServer",
     "Limits",
     "LiveRun",
     "ManagedServer",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from hermes_nb.repairs import repair
     from hermes_nb.scores import scored
     from hermes_nb.servers.cassette import Cassette
+    from hermes_nb.servers.human import HumanServer
     from hermes_nb.servers.managed import ManagedServer
     from hermes_nb.servers.openai import OpenAIServer, default_server
     from hermes_nb.servers.scripted import ScriptedServer
@@ -78,6 +80,7 @@ else:
         "Cassette": "servers.cassette",
         "HermesAgentLoop": "loop",
         "HermesError": "exceptions",
+        "HumanServer": "servers.human",
         "Limits": "limits",
         "LiveRun": "live",
         "ManagedServer": "servers.managed",

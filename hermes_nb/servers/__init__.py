@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hermes_nb.servers.base import Completion, Server
     from hermes_nb.servers.cassette import Cassette
+    from hermes_nb.servers.human import HumanServer
     from hermes_nb.servers.managed import ManagedServer
     from hermes_nb.servers.openai import OpenAIServer, default_server
     from hermes_nb.servers.scripted import Faults, Scripted, ScriptedServer, call
 
 __all__ = [
-    "Cassette", "Completion", "Faults", "ManagedServer", "OpenAIServer", "Scripted", "ScriptedServer", "Server", "call",
-    "default_server",
+    "Cassette", "Completion", "Faults", "HumanServer", "ManagedServer", "OpenAIServer", "Scripted", "ScriptedServer",
+    "Server", "call", "default_server",
 ]  # fmt: skip
 
 HOMES = {
     "Cassette": "hermes_nb.servers.cassette",
     "Completion": "hermes_nb.servers.base",
     "Faults": "hermes_nb.servers.scripted",
+    "HumanServer": "hermes_nb.servers.human",
     "ManagedServer": "hermes_nb.servers.managed",
     "OpenAIServer": "hermes_nb.servers.openai",
     "Scripted": "hermes_nb.servers.scripted",

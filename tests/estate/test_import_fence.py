@@ -81,8 +81,9 @@ WING = {
 SHARED_ROOMS = {
     "servers": ("base", "sse", "assemble", "streams"), "parsers": ("base",), "formats": ("base",), "views": ("rows",),
 }  # fmt: skip
-LAZY_DOORS = {("display", "views"), ("records", "views"), ("live", "views"), ("loop", "views")}
-"""A result shows itself, and so does `loop.run(view=True)`; `views` is asked then, never when a room is imported."""
+LAZY_DOORS = {("display", "views"), ("records", "views"), ("live", "views"), ("loop", "views"), ("servers", "views")}
+"""A result shows itself, and so do `loop.run(view=True)` and a HumanServer; `views` is asked then, never when a room is
+imported."""
 
 ROOM_NAME = re.compile(r"hermes_nb(\.\w+)+")
 
