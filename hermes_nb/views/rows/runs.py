@@ -83,6 +83,26 @@ def run_of(shown: object) -> AgentResult | None:
     return result if isinstance(result, AgentResult) else None
 
 
+def runs_of(results: object) -> list[AgentResult]:
+    """One run or several, as a list.
+
+    Raises:
+        TypeError: something among them is no run.
+    """
+    one = run_of(results)
+    if one is not None:
+        return [one]
+    if not isinstance(results, Iterable):
+        raise TypeError(f"a run is wanted, or several; this is of type {type(results).__name__}")
+    told = []
+    for each in results:
+        result = run_of(each)
+        if result is None:
+            raise TypeError(f"a run is wanted; this is of type {type(each).__name__}")
+        told.append(result)
+    return told
+
+
 def card(shown: object, drawing: Drawing) -> Ledger:
     """A turn, a call or a call's result, by itself.
 
