@@ -7,6 +7,7 @@ from itertools import chain
 
 from hermes_nb.views.marked.escaping import code, fenced, prose, quote
 from hermes_nb.views.marked.parsed import parsed_blocks
+from hermes_nb.views.marked.strips import strip_blocks
 from hermes_nb.views.marked.tables import table
 from hermes_nb.views.rows import (
     Comparison,
@@ -146,6 +147,8 @@ def section_blocks(section: Section) -> Iterator[str]:
         yield prose(section.label)
     if section.shown.text:
         yield quote(section.shown.text) if section.prose else fenced(section.shown.text)
+    if section.strip is not None:
+        yield from strip_blocks(section.strip)
     if section.shown.mark:
         yield section.shown.mark
 

@@ -10,9 +10,10 @@ from hermes_nb.messages import Message
 from hermes_nb.records import AgentResult, RunError, ToolCall, ToolResult, Turn
 from hermes_nb.redact import Redactor
 from hermes_nb.views.rows import calls, words
-from hermes_nb.views.rows.drawing import Drawing, role_of, rows_of
+from hermes_nb.views.rows.drawing import UNRECORDED, Drawing, role_of, rows_of
 from hermes_nb.views.rows.entries import Ledger, Row
 from hermes_nb.views.rows.legible import Lens, counted
+from hermes_nb.views.rows.strips import Recorded
 
 MOST_ROWS = 200
 MOST_ERRORS = 40
@@ -45,7 +46,10 @@ def ledger(
     lens = lens or Lens(redactor or Redactor())
     result = run_of(shown)
     if result is None:
-        return card(shown, Drawing(lens=lens, opened=opened, tracebacks=tracebacks, unanswered=words.NOTHING))
+        recorded = Recorded((shown,)) if isinstance(shown, Turn) else UNRECORDED
+        unanswered = words.NOTHING
+        told = Drawing(lens=lens, opened=opened, tracebacks=tracebacks, unanswered=unanswered, recorded=recorded)
+        return card(shown, told)
     going = result.stop_reason == "running"
     drawing = Drawing(
         lens=lens,
@@ -55,6 +59,7 @@ def ledger(
         unanswered=words.RUNNING if going else words.CUT_OFF,
         asking=asking,
         last=result.turns[-1].number if result.turns else 0,
+        recorded=Recorded(result.turns),
     )
     if turns is None:
         return whole(result, drawing, most)
