@@ -21,7 +21,7 @@ NO_NEWS   := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "fals
 LAB_HOME  := $(VENV)/share/jupyter/lab/settings
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test install lint types unit notebooks browser peers bench bench-peers format clean
+.PHONY: help lab test install lint types unit notebooks browser docs peers bench bench-peers format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ notebooks: install ## every notebook again, its outputs compared with the saved 
 
 browser: install ## the notebooks as a reader meets them: JupyterLab in Chromium
 	$(PYTEST) tests/browser $(PYTEST_ARGS)
+
+docs: install ## the reference, made of the docstrings: build/reference/index.html
+	$(BIN)/python .ci/reference.py build/reference
+	@echo "Open build/reference/index.html"
 
 peers: install ## other people's servers and openai 2, each in an environment of its own (gigabytes, minutes)
 	$(PYTEST) tests/peers -v $(PYTEST_ARGS)

@@ -156,17 +156,22 @@ def _outliner(kind: Any) -> Callable[[Any, dict[str, Any], Callable[[Any], Any]]
     """What enters the stored fields that are not at their default. It is written out for each kind, as `dataclasses`
     does: a journal's lines take half the time of a loop."""
     stored, hints = _stored(kind), get_type_hints(kind)
-    lines = ["def enter(record, told, write):", " pass"]
-    for name, default in ((field.name, field.default) for field in stored):
-        lines.append(f" value = record.{name}")
-        test = "is not" if default is None else "!="
-        given = "" if default is MISSING else f"if value {test} defaults[{name!r}]: "
-        entered = "written(value, write)" if _holds_records(hints[name]) else "value"
-        lines.append(f" {given}told[{name!r}] = {entered}")
-    made: dict[str, Any] = {"defaults": {field.name: field.default for field in stored}, "written": _written}
+    known: dict[str, Any] = {"written": _written}
+    lines = [" pass"]
+    for number, field in enumerate(stored):
+        given = ""
+        if field.default is None:
+            given = "if value is not None: "
+        elif field.default is not MISSING:
+            known[f"default{number}"] = field.default
+            given = f"if value != default{number}: "
+        entered = "written(value, write)" if _holds_records(hints[field.name]) else "value"
+        lines += [f" value = record.{field.name}", f" {given}told[{field.name!r}] = {entered}"]
+    # What they are compared with are arguments, which are looked up soonest.
+    lines.insert(0, f"def enter(record, told, write, {', '.join(f'{name}={name}' for name in known)}):")
     # Compiled first: to run text would make Python forget that it ends by Ctrl-C. It has no text but names of fields.
-    exec(compile("\n".join(lines), "<outline>", "exec"), made)  # noqa: S102
-    enter: Callable[[Any, dict[str, Any], Callable[[Any], Any]], None] = made["enter"]
+    exec(compile("\n".join(lines), "<outline>", "exec"), known)  # noqa: S102
+    enter: Callable[[Any, dict[str, Any], Callable[[Any], Any]], None] = known["enter"]
     return enter
 
 

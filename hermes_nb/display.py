@@ -14,3 +14,14 @@ class Displayed:
         from hermes_nb import views
 
         return {"text/plain": views.text(self), "text/html": views.html(self)}
+
+
+class Printed(Displayed):
+    """The same, and `print` shows it as text, too."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        from hermes_nb import views
+
+        return views.text(self)

@@ -36,6 +36,11 @@ def explain(call_or_result: Any, run: Any = None, *, tool: Any = None) -> View:
             model did next; a run read from a file will do. Without it, these steps say that nobody knows.
         tool: the Tool itself, to check the arguments again and show them as the function gets them. It is not run.
 
+    >>> import hermes_nb as hn
+    >>> server = hn.ScriptedServer([hn.servers.call("add", a=2), "I cannot."])
+    >>> print(str(explain(hn.HermesAgentLoop(server).run_sync("?"))).splitlines()[0])
+    ✗ unknown tool · add a: 2 · turn 1, call 1
+
     Raises:
         TypeError: it is no call, result, error or run; the run is no run; the tool is a bare function.
         ConfigurationError: the run has no such call, or no call at all, or the tool has another name than the call.

@@ -26,6 +26,11 @@ class Limits:
         same_call: how often the model may make the same call, name and arguments, one after the other (`repeating`).
         errors_in_a_row: how many tool calls may fail one after the other (`too_many_errors`).
 
+    >>> import hermes_nb as hn
+    >>> server = hn.ScriptedServer([hn.servers.call("look", where="up")] * 9)
+    >>> hn.HermesAgentLoop(server, limits=Limits(same_call=3)).run_sync("Look!").stop_reason
+    'repeating'
+
     Raises:
         ConfigurationError: a limit is not a number above 0.
     """

@@ -68,6 +68,14 @@ class HermesAgentLoop:
         clock, ids: where times and names come from; see `hermes_nb.clocks`.
         tool_schemas, valid_tool_names, handler: a foreign registry, in place of `tools`; see `Toolbox.from_schemas`.
 
+    >>> from hermes_nb.servers import ScriptedServer, call
+    >>> def add(a: int, b: int) -> int:
+    ...     "Add two whole numbers."
+    ...     return a + b
+    >>> loop = HermesAgentLoop(ScriptedServer([call("add", a=2, b=3), "It is 5."]), tools=[add])
+    >>> loop.run_sync("What is 2 + 3?")  # in a notebook: await loop.run(...)
+    AgentResult(finished · 2 turns, 1 call, 0 errors · 'It is 5.')
+
     Raises:
         ConfigurationError: the arguments cannot work together.
     """

@@ -34,6 +34,11 @@ def scored(source: Source, fn: Callable[[AgentResult], Any], name: str = "exact"
             `k` become the names `<name>.<k>`.
         name: letters, digits, `_`, `-` and `.`, and not ending in `.error`.
 
+    >>> import hermes_nb as hn
+    >>> result = hn.HermesAgentLoop(hn.ScriptedServer(["It is 5."])).run_sync("What is 2 + 3?")
+    >>> scored([result], lambda one: "5" in one.final_text, name="five")[0].scores
+    {'five': True}
+
     Raises:
         ConfigurationError: the name is none, or `fn` gave something that is no score.
         HermesError, OSError: a file of the source cannot be read.

@@ -18,7 +18,11 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Run the tool with these arguments instead. The result's call holds them; the reply's, what the model wrote."""
+    """Run the tool with these arguments instead. The result's call holds them; the reply's, what the model wrote.
+
+    Raises:
+        ConfigurationError: they are no dict.
+    """
 
     arguments: dict[str, Any]
 
@@ -29,7 +33,11 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Give the model this answer in the tool's place; the tool does not run."""
+    """Give the model this answer in the tool's place; the tool does not run.
+
+    Raises:
+        ConfigurationError: it is no text.
+    """
 
     content: str
 

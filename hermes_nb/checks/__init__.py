@@ -312,6 +312,12 @@ def check(result: Any) -> Check:
     Args:
         result: an AgentResult, or a LiveRun as far as it has come.
 
+    >>> import hermes_nb as hn
+    >>> result = hn.HermesAgentLoop(hn.ScriptedServer(["It is 5."])).run_sync("What is 2 + 3?")
+    >>> print(check(result).answered("5").called("add", a=2))
+    ✓ The answer says “5”.
+    ✗ Expected a call of add(a=2), but no tool was called; the run ended with finished.
+
     Raises:
         TypeError: it is no run.
     """

@@ -129,7 +129,14 @@ def write(results: Results, path: PathLike, format: str) -> Report:
 def to_rows(results: Results) -> list[dict[str, Any]]:
     """Rows of a data set in memory, for `datasets.Dataset.from_list` or a DataFrame that is written as Parquet: one
     for each result, with the columns and types that `hermes_nb/formats/rows.py` declares. `read` takes them again, from
-    memory or from a file. Everything shaped like a secret is redacted."""
+    memory or from a file. Everything shaped like a secret is redacted.
+
+    >>> import hermes_nb as hn
+    >>> result = hn.HermesAgentLoop(hn.ScriptedServer(["It is 5."])).run_sync("What is 2 + 3?")
+    >>> [row] = to_rows([result])
+    >>> row["final_text"], row["stop_reason"], row["turns"]
+    ('It is 5.', 'finished', 1)
+    """
     found: list[dict[str, Any]] = import_module("hermes_nb.formats.rows").rows(results)
     return found
 

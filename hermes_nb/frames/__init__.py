@@ -140,6 +140,12 @@ def calls(source: Source, *, bounds: Bounds | None = None) -> pd.DataFrame:
     run; for an unknown tool, which never will, whether any tool did. `turns_to_recover` is how many turns later the
     first such answer came. A call of the same turn, made at the same time, recovers nothing.
 
+    >>> import hermes_nb as hn
+    >>> server = hn.ScriptedServer([hn.servers.call("add", a=2), "I cannot."])
+    >>> calls(hn.HermesAgentLoop(server).run_sync("?"))[["name", "arguments", "kind", "next_action"]]
+      name arguments          kind next_action
+    0  add   {"a":2}  unknown_tool    answered
+
     Raises:
         ConfigurationError, HermesError, OSError: as `runs` does.
     """

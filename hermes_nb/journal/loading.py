@@ -41,6 +41,13 @@ def load(
         run: which run, where there are many: its id, or its place in the list (-1 is the last).
         bounds: what is read at most.
 
+    >>> import hermes_nb as hn, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "run.jsonl")
+    >>> hn.HermesAgentLoop(hn.ScriptedServer(["It is 5."]), journal=path).run_sync("What is 2 + 3?")
+    AgentResult(finished · 1 turn, 0 calls, 0 errors · 'It is 5.')
+    >>> load(path)
+    AgentResult(finished · 1 turn, 0 calls, 0 errors · 'It is 5.')
+
     Raises:
         JournalError: a file is no journal, is of a newer major version, or is damaged; or the run is not there, or not
             the only one. See `runs` for what can be had of damaged files.

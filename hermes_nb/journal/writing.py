@@ -44,12 +44,13 @@ class Journal:
         Raises:
             OSError: it could not be written whole. No other is written then: a run with a gap in it is damaged.
         """
-        if lines := b"".join([self._lines(event) for event in events]):
-            self._append(lines)
+        lines = [self._lines(event) for event in events]
+        if written := lines[0] if len(lines) == 1 else b"".join(lines):
+            self._append(written)
 
     def _lines(self, event: Event) -> bytes:
         """What is written of the event, and with it."""
-        if isinstance(event, Delta):
+        if type(event) is Delta:
             if self._pieces is not None:
                 self._pieces.setdefault(event.run_id, []).append(event)
             return b""

@@ -46,7 +46,7 @@ from typing import Any
 from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.parsers import auto, gemma, harmony, json_calls, lens, named_json, pythonic, xml_parameters
 from hermes_nb.parsers.base import Call, Evidence, Format, Parsed, Parser, Piece, Problem, Stream
-from hermes_nb.parsers.lens import Verdict
+from hermes_nb.parsers.lens import Verdict, Verdicts
 from hermes_nb.records import AgentResult
 
 FORMATS: dict[str, Format] = {
@@ -77,6 +77,11 @@ def names() -> tuple[str, ...]:
 def get_parser(name: str, tools: Iterable[Mapping[str, Any]] | None = None, *, opened: bool = False) -> Parser:
     """The parser of that name. `tools` are the tools' schemas; `opened`: the prompt ended inside a thought.
 
+    >>> text = 'I look.<tool_call>{"name": "add", "arguments": {"a": 2}}</tool_call>'
+    >>> parsed = get_parser("hermes").parse(text)
+    >>> parsed.content, [(call.name, call.arguments) for call in parsed.calls]
+    ('I look.', [('add', '{"a": 2}')])
+
     Raises:
         ConfigurationError: there is no parser of that name.
     """
@@ -90,8 +95,9 @@ def get_parser(name: str, tools: Iterable[Mapping[str, Any]] | None = None, *, o
 
 def verdicts(
     text: str, names: Iterable[str] | None = None, tools: Iterable[Mapping[str, Any]] | None = None
-) -> list[Verdict]:
-    """What each parser (None: every one) makes of the same text."""
+) -> Verdicts:
+    """What each parser (None: every one) makes of the same text. It shows itself in a notebook, and by `print`: the
+    verdicts side by side, each with the character where it failed."""
     return reparse([text], names, tools)
 
 
@@ -99,8 +105,8 @@ def reparse(
     results: Iterable[AgentResult | Mapping[str, Any] | str],
     names: Iterable[str] | None = None,
     tools: Iterable[Mapping[str, Any]] | None = None,
-) -> list[Verdict]:
-    """The rows of a table: what each parser (None: every one) makes of every reply in a corpus.
+) -> Verdicts:
+    """The rows of a table: what each parser (None: every one) makes of every reply in a corpus. It shows itself.
 
     `results` are runs, dicts with chat `messages`, or plain texts. `tools` are the schemas (None: each run's own).
     """
@@ -110,5 +116,5 @@ def reparse(
 
 __all__ = [
     "ALIASES", "FORMATS", "Call", "Evidence", "Format", "Parsed", "Parser", "Piece", "Problem", "Stream", "Verdict",
-    "get_parser", "names", "reparse", "verdicts",
+    "Verdicts", "get_parser", "names", "reparse", "verdicts",
 ]  # fmt: skip

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
+from hermes_nb.display import Printed
 from hermes_nb.messages import text_of
 from hermes_nb.parsers.base.formats import Format, Parser
 from hermes_nb.parsers.base.records import Parsed
@@ -39,6 +40,27 @@ class Verdict:
     parsed: Parsed
     reason: str = ""
     place: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.parser} · {self.calls} calls · {self.problems} problems)"
+
+
+class Verdicts(list[Verdict], Printed):
+    """Verdicts, text by text: a list that shows itself, those on one text beside each other. A part of it, by a slice
+    or made of some of its verdicts (`Verdicts(one for one in rows if one.problems)`), does too."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, at: SupportsIndex) -> Verdict: ...
+    @overload
+    def __getitem__(self, at: slice) -> Verdicts: ...
+    def __getitem__(self, at: SupportsIndex | slice) -> Verdict | Verdicts:
+        return Verdicts(super().__getitem__(at)) if isinstance(at, slice) else super().__getitem__(at)
+
+    def __repr__(self) -> str:
+        texts, parsers = len({(one.run, one.turn) for one in self}), len({one.parser for one in self})
+        return f"Verdicts({texts} texts · {parsers} parsers)"
 
 
 def verdict(
@@ -88,9 +110,9 @@ def _silence(text: str, format: Format) -> tuple[str, int | None]:
 
 
 def rows(results: Iterable[AgentResult | Mapping[str, Any] | str], names: Iterable[str], make: MakeParser,
-         tools: Iterable[Mapping[str, Any]] | None) -> list[Verdict]:  # fmt: skip
+         tools: Iterable[Mapping[str, Any]] | None) -> Verdicts:  # fmt: skip
     """A verdict for every reply of every result by every parser, in that order."""
-    chosen, found = tuple(names), list[Verdict]()
+    chosen, found = tuple(names), Verdicts()
     given = None if tools is None else list(tools)
     for run, result in enumerate(results):
         parsers = [make(name, given if given is not None else _tools(result)) for name in chosen]

@@ -54,6 +54,10 @@ def repair(messages: Sequence[Message]) -> Repaired:
     It is the same for the same history, takes time in proportion to its length, and changes nothing when it is repaired
     again. Where nothing is left to be said, the list is empty; a role that a server does not know it may still refuse.
 
+    >>> call = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    >>> repair([{"role": "assistant", "content": None, "tool_calls": [call]}]).report
+    ('message 0: call call_1 had no result, and is answered as interrupted',)
+
     Raises:
         ConfigurationError: it is no list of dicts that name their role, or is nested too deeply to be sent.
     """

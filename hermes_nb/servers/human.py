@@ -100,6 +100,12 @@ class HumanServer:
     Args:
         model: whom the person is: the model's name in the run, and the form's title.
 
+    >>> import hermes_nb as hn
+    >>> human = HumanServer()
+    >>> human.answer("It is 5.")
+    >>> hn.HermesAgentLoop(human).run_sync("What is 2 + 3?").final_text
+    'It is 5.'
+
     Raises:
         ConfigurationError: the name is no text.
     """

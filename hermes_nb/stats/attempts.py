@@ -59,6 +59,12 @@ def pass_at_k(
         level: of the interval, which is a bootstrap over tasks.
         seed: of the bootstrap.
 
+    >>> import hermes_nb as hn
+    >>> loop = hn.HermesAgentLoop(hn.ScriptedServer(["yes", "no", "yes"]))
+    >>> runs = [loop.run_sync("?", task="guess", attempt=attempt) for attempt in range(3)]
+    >>> round(pass_at_k(hn.scored(runs, lambda one: one.final_text == "yes"), k=1).value, 2)
+    0.67
+
     Raises:
         ConfigurationError: no or several scores and no name; scores that are neither 0 nor 1, and no threshold; k < 1.
     """

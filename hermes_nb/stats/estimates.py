@@ -76,6 +76,10 @@ def wilson(count: int, of: int, level: float = LEVEL) -> tuple[float, float] | N
     1, where the usual `p ± z·se` fails. It takes the cases for independent. Wilson, E. B. (1927), Probable inference,
     the law of succession, and statistical inference, JASA 22:209-212.
 
+    >>> low, high = wilson(9, 10)
+    >>> f"{low:.2f} to {high:.2f}"
+    '0.60 to 0.98'
+
     Raises:
         ConfigurationError: more were counted than there are, fewer than none, or `level` is no share.
     """

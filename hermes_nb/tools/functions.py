@@ -34,6 +34,10 @@ class Tool:
             uses are copied there, so it works on copies of the notebook's variables, and what it returns comes back,
             up to 8 MiB pickled (of a larger value the content alone). It protects the kernel from a crash or a hang;
             it is no sandbox.
+
+    Raises:
+        ToolDefinitionError: it is no function, the timeout is none, or it cannot have a process of its own.
+        MissingDependency: the package that takes functions into processes is not installed.
     """
 
     function: Callable[..., Any]
@@ -165,6 +169,13 @@ def tool(function: Callable[..., Any] | None = None, /, **said: Any) -> Tool | C
 
     A function needs no decorator to be a tool, and stays a function with one: it is called as before. The options are
     those of `Tool`.
+
+    >>> @tool(timeout=5)
+    ... def add(a: int, b: int) -> int:
+    ...     "Add two whole numbers."
+    ...     return a + b
+    >>> add(2, 3)
+    5
 
     Raises:
         ToolDefinitionError: it is not a function, the timeout is none, or it cannot have a process of its own.

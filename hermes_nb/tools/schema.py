@@ -62,6 +62,12 @@ class Signature:
 def schema(tool: Any) -> dict[str, Any]:
     """What a model is told of a tool: `{"type": "function", "function": {"name", "description", "parameters"}}`.
 
+    >>> def add(a: int, b: int = 1) -> int:
+    ...     "Add two whole numbers."
+    ...     return a + b
+    >>> schema(add)["function"]["parameters"]["required"]
+    ['a']
+
     Raises:
         ToolDefinitionError: the function cannot be offered to a model; the text says how to mend it.
     """

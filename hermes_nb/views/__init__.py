@@ -14,10 +14,11 @@
     views.show(runs)               a run, live in this cell; of several, a table
     views.progress(runs)           awaits many runs, with a bar
 
-The first four take a run, finished or not; a turn, a call, a call's result; a list of runs; and what the next three
-give, which show themselves. All forms say the same, cut what is long and say so, and show untrusted text as text,
-without the secrets in it. The rooms `plain`, `markup`, `marked` and `run` draw them from `rows`, where everything is
-decided that they say. `before_call=views.ask` has tool calls wait for a person who looks at the live view.
+The first four take a run, finished or not; a turn, a call, a call's result; a list of runs; what parsers make of a text
+(`hn.parsers.verdicts`); and what the next three give. All of these show themselves. All forms say the same, cut what is
+long and say so, and show untrusted text as text, without the secrets in it. The rooms `plain`, `markup`, `marked` and
+`run` draw them from `rows`, where everything is decided that they say. `before_call=views.ask` has tool calls wait for
+a person who looks at the live view.
 """
 
 from __future__ import annotations
@@ -100,13 +101,14 @@ def text(
     from hermes_nb.views.plain import lines
     from hermes_nb.views.rows import ledger, run_of
 
-    if turn is not None and isinstance(shown, Displayed):
-        drawn: Any = _opened(shown, turn, redactor)
-    elif isinstance(shown, Displayed) and not isinstance(shown, View):
-        opened = () if run_of(shown) is not None else None
-        drawn = ledger(shown, redactor, turns=turns, opened=opened, tracebacks=True)
+    seen = _seen(shown)
+    if isinstance(seen, View):
+        drawn: Any = seen.drawn(redactor)
+    elif turn is not None:
+        drawn = _opened(seen, turn, redactor)
     else:
-        drawn = _record(shown, turns, redactor)
+        opened = () if run_of(seen) is not None else None
+        drawn = ledger(seen, redactor, turns=turns, opened=opened, tracebacks=True)
     return lines(drawn, width, ascii=ascii)
 
 
@@ -168,18 +170,18 @@ def save_html(
     """
     from hermes_nb.redact import Redactor
     from hermes_nb.views.markup import whole_page
+    from hermes_nb.views.naming import file_name
     from hermes_nb.views.rows import Lens, ledger
 
-    bounds = {"lines": 1000, "characters": 40_000}
-    shown = shown if isinstance(shown, Displayed) else runs(shown)
-    if isinstance(shown, View):
-        drawn: Any = shown.drawn(redactor, **bounds)
+    bounds, seen = {"lines": 1000, "characters": 40_000}, _seen(shown)
+    if isinstance(seen, View):
+        drawn: Any = seen.drawn(redactor, **bounds)
     else:
         lens = Lens(redactor or Redactor(), **bounds)
-        drawn = ledger(shown, lens=lens, turns=turns, tracebacks=True, most=20_000)
+        drawn = ledger(seen, lens=lens, turns=turns, tracebacks=True, most=20_000)
     written = Path(path)
     if written.is_dir():
-        written /= f"{slug(_name(shown))}.html"
+        written /= file_name(shown if isinstance(shown, Displayed) else seen)
     written.write_text(whole_page(drawn), encoding="utf-8", newline="\n")
     return written
 
@@ -196,8 +198,9 @@ def errors(
         TypeError: something among them is no run.
     """
     from hermes_nb.views.rows import errors as drawn
+    from hermes_nb.views.rows import runs_of
 
-    told = _results(results)
+    told = runs_of(results)
     return View(lambda lens: drawn(told, lens, tracebacks=tracebacks), redactor)
 
 
@@ -208,9 +211,9 @@ def compare(one: Displayed, other: Displayed, *, redactor: Redactor | None = Non
     Raises:
         TypeError: one of them is no run.
     """
-    from hermes_nb.views.rows import compared
+    from hermes_nb.views.rows import compared, runs_of
 
-    [a, b] = _results([one, other])
+    [a, b] = runs_of([one, other])
     return View(lambda lens: compared(a, b, lens), redactor)
 
 
@@ -222,9 +225,9 @@ def runs(results: Displayed | Iterable[AgentResult], *, by: Order = "errors", re
         TypeError: something among them is no run.
         ValueError: they cannot be sorted by that.
     """
-    from hermes_nb.views.rows import checked_order, table
+    from hermes_nb.views.rows import checked_order, runs_of, table
 
-    told, by = _results(results), checked_order(by)
+    told, by = runs_of(results), checked_order(by)
     return View(lambda lens: table(told, lens, by=by, opened=OPENED_RUNS), redactor)
 
 
@@ -289,25 +292,6 @@ def play(path: str | os.PathLike[str], *, run: str | int = -1, speed: float = 1.
     return played(path, run=run, speed=speed)
 
 
-def slug(name: str) -> str:
-    """The name as one that every system takes for a file, in the folder where it is written."""
-    import re
-
-    kept = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:80].strip("-")
-    device = re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", kept)
-    return f"run-{kept}" if device else kept or "run"
-
-
-def _name(shown: object) -> str:
-    from hermes_nb.views.rows import run_of
-
-    result = run_of(shown)
-    if result is None:
-        return type(shown).__name__
-    attempt = f" {result.attempt}" if result.attempt else ""
-    return f"{result.task}{attempt}" if result.task is not None else str(result.run_id or "run")
-
-
 def _opened(shown: Displayed, turn: int, redactor: Redactor | None) -> Ledger:
     """One turn of a run, without what stands above."""
     from dataclasses import replace
@@ -322,27 +306,15 @@ def _record(shown: Shown, turns: Collection[int] | None, redactor: Redactor | No
     """What is shown, ready to be drawn."""
     from hermes_nb.views.rows import ledger
 
-    shown = shown if isinstance(shown, Displayed) else runs(shown)
-    return shown.drawn(redactor) if isinstance(shown, View) else ledger(shown, redactor, turns=turns)
+    seen = _seen(shown)
+    return seen.drawn(redactor) if isinstance(seen, View) else ledger(seen, redactor, turns=turns)
 
 
-def _results(results: object) -> list[AgentResult]:
-    """One run or several, as a list.
+def _seen(shown: Shown) -> Displayed:
+    """What is shown, as something of a run or as a View; several runs are a table."""
+    from hermes_nb.views.rows import reparsed
 
-    Raises:
-        TypeError: something among them is no run.
-    """
-    from hermes_nb.views.rows import run_of
-
-    one = run_of(results)
-    if one is not None:
-        return [one]
-    if not isinstance(results, Iterable):
-        raise TypeError(f"a run is wanted, or several; this is of type {type(results).__name__}")
-    told = []
-    for each in results:
-        result = run_of(each)
-        if result is None:
-            raise TypeError(f"a run is wanted; this is of type {type(each).__name__}")
-        told.append(result)
-    return told
+    if isinstance(shown, list) and isinstance(shown, Displayed):
+        told: Any = shown
+        return View(lambda lens: reparsed(told, lens))
+    return shown if isinstance(shown, Displayed) else runs(shown)

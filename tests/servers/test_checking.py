@@ -136,9 +136,12 @@ async def test_a_model_that_is_not_in_the_list_has_no_window(connect) -> None:
         ('<longcat_tool_call>{"name": "look"}</longcat_tool_call>', "longcat"),
         ('[TOOL_CALLS] [{"name": "look", "arguments": {"box": "A"}}]', "mistral"),
         ('<|python_tag|>{"name": "look", "parameters": {"box": "A"}}', "llama3_json"),
-        ("<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look<｜tool▁sep｜>{}", "deepseek_v3"),
+        ("<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look<｜tool▁sep｜>{}", "deepseek_v3_1"),
         ("<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0", "kimi_k2"),
-        ("<|channel|>commentary to=functions.look<|message|>{}", "harmony"),
+        ("<|channel|>commentary to=functions.look<|message|>{}", "gpt_oss"),
+        ("<start_function_call>call:look{box:<escape>A<escape>}<end_function_call>", "functiongemma"),
+        ("[look(box='A'), look(box='B')]", "pythonic"),
+        ("```tool_code\nlook(box='A')\n```", "python"),
         ('Of course: {"name": "look", "parameters": {"box": "A"}}', "json"),
     ],
 )
@@ -147,7 +150,25 @@ async def test_calls_that_come_as_text_are_told_with_their_format(written: str, 
         found = await server.check()
 
     assert (found.tools, found.tool_format, found.parallel_calls) == ("text", name, None)
-    assert f"tools             as text, in the format {name}\n" in str(found)
+    assert f"tools             as text, in the format {name}: " in str(found)
+
+
+async def test_why_calls_as_text_are_in_a_format_is_told(connect) -> None:
+    written = '<tool_call>{"name": "look", "arguments": {"box": "A"}}</tool_call>'
+    async with connect(model(2 * written)) as (_, server):
+        found = await server.check()
+    async with connect(model('Sure: {"name": "look"}')) as (_, server):
+        loose = await server.check()
+
+    assert found.why["tools"] == "'<tool_call>{' at character 0 is hermes's; 2 calls, 0 problems"
+    assert loose.why["tools"] == "no parser reads it, but '{\"name\":' at character 6 begins a call"
+    assert found.why["parallel_calls"] == "the calls come as text"
+    assert found.why["tools"] in str(found)
+
+
+async def test_an_answer_that_only_speaks_of_calls_is_none(connect) -> None:
+    async with connect(model("I would write <tool_call> or [look], and then {box}.")) as (_, server):
+        assert (await server.check()).tools == "none"
 
 
 async def test_calls_that_a_reasoning_parser_swallowed_are_seen(connect) -> None:

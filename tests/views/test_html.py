@@ -21,7 +21,7 @@ from tests.views.attacks import ATTACKS, HIDDEN, attacked
 from tests.views.runs import Script, invoices
 
 ELEMENTS = {
-    "div", "p", "b", "bdi", "br", "blockquote", "code", "pre", "span", "del", "ins", "details", "summary",
+    "div", "p", "b", "bdi", "br", "blockquote", "code", "pre", "span", "del", "ins", "i", "details", "summary",
     "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 ATTRIBUTES = {

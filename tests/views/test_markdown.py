@@ -20,7 +20,7 @@ render = mistune.create_markdown(
     escape=False, plugins=["table", "url", "strikethrough", "footnotes", "task_lists", "math", "def_list"]
 )
 MADE = {
-    "p", "b", "strong", "br", "code", "span", "pre", "blockquote", "details", "summary",
+    "p", "b", "strong", "br", "code", "span", "pre", "blockquote", "details", "summary", "ins", "i",
     "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 

@@ -47,7 +47,11 @@ class SequenceNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """What an engine's model wrote: ids, and of each its log-probability; `finish_reason` is the engine's word."""
+    """What an engine's model wrote: ids, and of each its log-probability; `finish_reason` is the engine's word.
+
+    Raises:
+        ValueError: there are not as many log-probabilities as ids.
+    """
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]

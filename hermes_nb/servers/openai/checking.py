@@ -2,8 +2,8 @@
 
 Sources of the names: /models of vLLM and SGLang (`max_model_len`), OpenRouter and Together (`context_length`), Groq
 (`context_window`), Mistral (`max_context_length`), LM Studio (`loaded_context_length`), llama.cpp (`meta.n_ctx`) and
-Hugging Face (`providers[].context_length`); `return_token_ids` of vLLM. Openings of calls that come as text: the
-models' chat templates.
+Hugging Face (`providers[].context_length`); `return_token_ids` of vLLM. In which format calls are that come
+as text is what the parser `auto` finds.
 """
 
 from __future__ import annotations
@@ -35,23 +35,8 @@ WINDOWS = (
 )  # fmt: skip
 """By what name servers tell the context window, in the order in which they are believed."""
 
-OPENINGS = {
-    "<longcat_tool_call>": "longcat",
-    "<minimax:tool_call>": "minimax",
-    "<|tool_calls_section_begin|>": "kimi_k2",
-    "<｜tool▁calls▁begin｜>": "deepseek_v3",
-    "<|channel|>commentary": "harmony",
-    "<|python_tag|>": "llama3_json",
-    "[TOOL_CALLS]": "mistral",
-    "<start_function_call>": "gemma",
-    "<|tool_call>": "gemma",
-    "<arg_key>": "glm45",
-    "<function=": "qwen3_coder",
-    "<tool_call>": "hermes",
-    '{"name":': "json",
-    "```tool_code": "python",
-}
-"""How a call begins that a model wrote and no server read, and the format's name; the first that is there counts."""
+LOOSE = {"```tool_code": "python", '{"name":': "json", '{"name" :': "json"}
+"""How a call begins that a model wrote in no format that a parser reads, and what to call that."""
 
 LOOK = {
     "type": "function",
@@ -86,7 +71,8 @@ class ServerCheck:
     """What a server was found to do. None: not found out, and `why` says why, by the field's name.
 
     `models`: the names it lists. `context_window`: in tokens. `tools`: it gives calls, writes them as text (in
-    `tool_format`, the name of one of `OPENINGS`), or the model answered without. `parallel_calls`: several in one
+    `tool_format`: a name of `hermes_nb.parsers.names()`, or "json" or "python" where no parser reads them; `why` says
+    what shows it), or the model answered without. `parallel_calls`: several in one
     reply. `streaming`: answers come in pieces; `usage_in_streams`: with the tokens counted. `reasoning`: the field it
     came in ("<think>": at the start of the text; "content": in parts of it). `token_ids`: they are given where
     `return_token_ids` asks for them. `requests`: how many were made.
@@ -206,9 +192,10 @@ class _Inquiry:
         self._look_for_reasoning(reply.message)
         if reply.calls:
             self.found |= {"tools": "calls", "parallel_calls": len(reply.calls) > 1}
-        elif written := format_of(f"{reply.text}\n{reply.reasoning or ''}"):
-            self.found |= {"tools": "text", "tool_format": written}
-            self.why["parallel_calls"] = "the calls come as text"
+        elif written := format_of(reply.text) or format_of(reply.reasoning or ""):
+            name, reason = written
+            self.found |= {"tools": "text", "tool_format": name}
+            self.why |= {"tools": reason, "parallel_calls": "the calls come as text"}
         elif reply.finish_reason == "length":
             self.why |= dict.fromkeys(("tools", "parallel_calls"), f"{LONG} tokens were not enough for the model")
         else:
@@ -294,9 +281,19 @@ def _several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def format_of(text: str) -> str | None:
-    """The name of the format in which a text holds a tool call; None where it seems to hold none."""
-    return next((name for opening, name in OPENINGS.items() if opening in text), None)
+def format_of(text: str) -> tuple[str, str] | None:
+    """The name of the format in which a text holds a tool call, and what shows it; None where it seems to hold none."""
+    from hermes_nb.parsers import get_parser
+
+    parsed = get_parser("auto", tools=[LOOK]).parse(text)
+    if parsed.calls or parsed.problems:
+        return str(parsed.format), parsed.reason
+    if parsed.evidence:
+        return parsed.evidence[0].format, parsed.reason
+    for opening, name in LOOSE.items():
+        if (at := text.find(opening)) >= 0:
+            return name, f"no parser reads it, but {opening!r} at character {at} begins a call"
+    return None
 
 
 def reasoning_field(message: Message) -> str | None:

@@ -49,6 +49,13 @@ class ScriptedServer:
     that gets through its script with such a server has sent no unanswered call, no orphaned answer and no id twice. As
     an object it is given the history as the loop keeps it; what an OpenAIServer mends on the way, it refuses.
 
+    >>> import hermes_nb as hn
+    >>> server = ScriptedServer(["Five.", "Six."])
+    >>> [hn.HermesAgentLoop(server).run_sync(asked).final_text for asked in ("2 + 3?", "3 + 3?")]
+    ['Five.', 'Six.']
+    >>> server.requests[1]["messages"]
+    [{'role': 'user', 'content': '3 + 3?'}]
+
     Raises:
         ConfigurationError: the script holds something that is no reply.
     """

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from hermes_nb.views.marked.escaping import code, fenced, prose, quote
-from hermes_nb.views.rows import Comparison, Errors, Explained, Ledger, Record, Row, Section, Shown, Table, counted
+from hermes_nb.views.marked.parsed import parsed_blocks
+from hermes_nb.views.marked.strips import strip_blocks
+from hermes_nb.views.marked.tables import table
+from hermes_nb.views.rows import (
+    Comparison,
+    Errors,
+    Explained,
+    Ledger,
+    Record,
+    Reparsed,
+    Row,
+    Section,
+    Shown,
+    Table,
+    counted,
+)
 from hermes_nb.views.rows.compared import Piece, Side
 
 __all__ = ["markdown"]
@@ -25,26 +40,10 @@ def markdown(shown: Record, *, details: bool = True) -> str:
         return "\n\n".join(runs_blocks(shown))
     if isinstance(shown, Explained):
         return "\n\n".join(bounded(explained_blocks(shown), BUDGET - 4000, "part", 2 + 4 * len(shown.steps)))
+    if isinstance(shown, Reparsed):
+        return "\n\n".join(bounded(parsed_blocks(shown, BUDGET), BUDGET - 4000, "part", 2 + 3 * len(shown.sheets)))
     drawn = errors_blocks(shown, details) if isinstance(shown, Errors) else compared_blocks(shown, details)
     return "\n\n".join(drawn)
-
-
-def table(heads: Sequence[tuple[str, str]], lines: Sequence[Sequence[str]], noun: str, budget: int) -> str:
-    """A table of cells that are Markdown already, as many lines as there is room for."""
-    sides = {"left": ":--", "right": "--:"}
-    drawn = [
-        f"| {' | '.join(head for head, _ in heads)} |",
-        f"| {' | '.join(sides[side] for _, side in heads)} |",
-    ]
-    used = 0
-    for number, cells in enumerate(lines):
-        drawn.append(f"| {' | '.join(cells)} |")
-        used += len(drawn[-1])
-        if used > budget:
-            drawn[-1] = ""
-            drawn.append(f"cut here: {counted(len(lines) - number, noun)} more")
-            break
-    return "\n".join(drawn)
 
 
 def bounded(blocks: Iterable[str], budget: int, noun: str, total: int) -> Iterator[str]:
@@ -148,6 +147,8 @@ def section_blocks(section: Section) -> Iterator[str]:
         yield prose(section.label)
     if section.shown.text:
         yield quote(section.shown.text) if section.prose else fenced(section.shown.text)
+    if section.strip is not None:
+        yield from strip_blocks(section.strip)
     if section.shown.mark:
         yield section.shown.mark
 

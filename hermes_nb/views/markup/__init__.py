@@ -5,9 +5,10 @@ from __future__ import annotations
 from hermes_nb.views.markup.explained import explained_html
 from hermes_nb.views.markup.ledgers import Frame, ledger_html
 from hermes_nb.views.markup.page import page
+from hermes_nb.views.markup.parsed import parsed_html
 from hermes_nb.views.markup.pieces import UNTOUCHED, Markup
 from hermes_nb.views.markup.tables import compared_html, errors_html, runs_html
-from hermes_nb.views.rows import Errors, Explained, Ledger, Record, Table
+from hermes_nb.views.rows import Errors, Explained, Ledger, Record, Reparsed, Table
 
 __all__ = ["BUDGET", "Markup", "fragment", "whole_page"]
 
@@ -42,6 +43,8 @@ def inner(shown: Record, frame: Frame) -> Markup:
         return runs_html(shown, frame)
     if isinstance(shown, Explained):
         return explained_html(shown, frame)
+    if isinstance(shown, Reparsed):
+        return parsed_html(shown, frame)
     return errors_html(shown, frame) if isinstance(shown, Errors) else compared_html(shown, frame)
 
 

@@ -26,6 +26,7 @@ from hermes_nb.views.markup.pieces import (
     paragraph,
     value,
 )
+from hermes_nb.views.markup.strips import strip_html
 from hermes_nb.views.rows import Ledger, Row, Section, counted
 
 OPEN_ERRORS = 3
@@ -156,13 +157,15 @@ def detail(row: Row, frame: Frame, *, opened: bool) -> Markup:
 
 
 def section_html(section: Section) -> Iterator[Markup]:
-    """A label, the text or picture, and the cut mark."""
+    """A label, the text, tokens or picture, and the cut mark."""
     if section.label:
         yield paragraph(section.label, style="label")
     if section.prose:
         yield element("blockquote", *lined(section.shown.text), style=STYLES["prose"])
     elif section.shown.text:
         yield boxed(section.shown)
+    if section.strip is not None:
+        yield from strip_html(section.strip)
     picture = section.picture
     if picture is not None and picture.data:
         yield element(

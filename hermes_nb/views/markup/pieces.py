@@ -16,8 +16,8 @@ from hermes_nb.views.rows.pictures import DATA
 NBSP = "\u00a0"
 
 Tag: TypeAlias = Literal[
-    "a", "b", "bdi", "blockquote", "br", "code", "del", "details", "div", "img", "ins", "p", "pre", "span", "summary",
-    "table", "tbody", "td", "th", "thead", "tr",
+    "a", "b", "bdi", "blockquote", "br", "code", "del", "details", "div", "i", "img", "ins", "p", "pre", "span",
+    "summary", "table", "tbody", "td", "th", "thead", "tr",
 ]  # fmt: skip
 TAGS = frozenset(Tag.__args__)  # type: ignore[attr-defined]  # A Literal keeps its words there.
 VOID = frozenset({"br", "img"})
@@ -48,6 +48,9 @@ STYLES = {
     "prose": "margin:.2em 0 .6em 1em;overflow-wrap:anywhere",
     "head": "margin:0 0 .6em;overflow-wrap:anywhere",
     "picture": "max-width:100%;height:auto",
+    "prompt": "opacity:.8",
+    "likely": "color:#1976d2",
+    "unlikely": "color:#d32f2f",
     "gone": "background:rgba(211,47,47,.14);text-decoration:none",
     "come": "background:rgba(46,125,50,.16);text-decoration:none",
 }

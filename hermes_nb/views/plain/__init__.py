@@ -9,8 +9,9 @@ from typing import Any
 
 from hermes_nb.views.plain.explained import explained_lines
 from hermes_nb.views.plain.ledgers import ledger_lines
+from hermes_nb.views.plain.parsed import parsed_lines
 from hermes_nb.views.plain.tables import compared_lines, errors_lines, runs_lines
-from hermes_nb.views.rows import Errors, Explained, Ledger, Record, Table
+from hermes_nb.views.rows import Errors, Explained, Ledger, Record, Reparsed, Table
 from hermes_nb.views.rows.words import STAND_INS
 
 __all__ = ["lines"]
@@ -39,6 +40,8 @@ def drawn_lines(shown: Record, width: int) -> Iterator[str]:
         return runs_lines(shown, width)
     if isinstance(shown, Explained):
         return explained_lines(shown, width)
+    if isinstance(shown, Reparsed):
+        return parsed_lines(shown, width)
     return errors_lines(shown, width) if isinstance(shown, Errors) else compared_lines(shown, width)
 
 

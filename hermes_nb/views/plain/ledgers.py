@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hermes_nb.views.plain.lines import columns, fitted, indented, padded, wrapped
+from hermes_nb.views.plain.strips import strip_lines
 from hermes_nb.views.rows import Ledger, Row, Section, Shown
 
 MARGIN = 11
@@ -91,6 +92,8 @@ def section_lines(section: Section, width: int) -> Iterator[str]:
     yield from indented(wrapped(section.label, width - 5) if section.label else [], margin)
     if section.shown.text:
         yield from indented(wrapped(section.shown.text, width - 7), f"{margin}│ ")
+    if section.strip is not None:
+        yield from strip_lines(section.strip, width, margin)
     if section.shown.mark:
         yield mark_line(section.shown.mark, margin)
 

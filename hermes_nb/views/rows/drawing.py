@@ -11,6 +11,7 @@ from hermes_nb.views.rows import calls, words
 from hermes_nb.views.rows.entries import Later, Row, Section, Who
 from hermes_nb.views.rows.legible import Lens, counted
 from hermes_nb.views.rows.opened import call_sections, reply_sections
+from hermes_nb.views.rows.strips import Recorded
 
 USER_LINES, USER_CHARACTERS = 12, 800
 PROBLEM = 2 * 68
@@ -18,6 +19,7 @@ OPENED_CALLS = 10
 """Of calls that are shown as one row, so many are there in full."""
 ROLES: dict[str, Who] = {"system": "system", "developer": "system", "assistant": "model", "tool": "tool"}
 
+UNRECORDED = Recorded()
 Answered = tuple[ToolCall, ToolResult | None]
 
 
@@ -26,7 +28,7 @@ class Drawing:
     """How rows are drawn: those of the turns in `opened` (None: all) hold sections, with tracebacks or without.
 
     `unanswered` is the status of a call without a result; `asking` are the ids of those that wait for a person.
-    `last` is the run's last turn, whose text stands above the rows as the answer.
+    `last` is the run's last turn, whose text stands above the rows as the answer; `recorded` are the run's tokens.
     """
 
     lens: Lens
@@ -36,6 +38,7 @@ class Drawing:
     unanswered: tuple[str, str] = words.CUT_OFF
     asking: Collection[str] = ()
     last: int = 0
+    recorded: Recorded = UNRECORDED
 
     def is_open(self, number: int) -> bool:
         """Whether the rows of this turn hold sections."""
@@ -97,7 +100,9 @@ class Drawing:
         else:
             told, tokens = said(reply, self.lens), words.reply_tokens(reply)
             above = turn.number == self.last and not reply.calls
-            opened = reply_sections(reply, self.lens, shown_above=above) if self.is_open(turn.number) else ()
+            if self.is_open(turn.number):
+                tokens_told = self.recorded.sections(turn.number, self.lens)
+                opened = (*reply_sections(reply, self.lens, shown_above=above), *tokens_told)
         return Row(
             who="model",
             key=f"{turn.number}.model",

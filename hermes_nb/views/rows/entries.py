@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, overload
 
-from hermes_nb.views.rows.legible import Shown
+from hermes_nb.views.rows.legible import Shown, counted
 from hermes_nb.views.rows.pictures import Picture
 
 Who = Literal["system", "earlier", "user", "reasoning", "model", "tool", "cut"]
@@ -17,14 +17,47 @@ SUMMARY = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One token as it is shown, its blanks as `·`. `sampled`: the model wrote it; `template`: it belongs to the chat
+    template; `level`: how likely it was, and `chance` how much where that is little."""
+
+    text: str
+    sampled: bool = False
+    template: bool = False
+    level: Literal["", "sure", "likely", "unlikely"] = ""
+    chance: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """The tokens of a turn, after the `folded` ones that its prompt begins with, and before the last, that `more`
+    counts."""
+
+    tiles: tuple[Tile, ...]
+    folded: int = 0
+    more: int = 0
+
+    @property
+    def before(self) -> str:
+        """The words that say how many tokens are not shown before these; empty where all are."""
+        return f"{counted(self.folded, 'prompt token')} folded" if self.folded else ""
+
+    @property
+    def mark(self) -> str:
+        """The words that say how many are not shown after these; empty where all are."""
+        return f"cut here: {counted(self.more, 'token')} more" if self.more else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of an opened row: what it is, in our words, and a text or a picture that is not; `prose` is for a person
-    to read."""
+    """A part of an opened row: what it is, in our words, and a text, a picture or tokens that are not; `prose` is for a
+    person to read."""
 
     label: str = ""
     shown: Shown = NOTHING
     prose: bool = False
     picture: Picture | None = None
+    strip: Strip | None = None
 
 
 class Later(Sequence[Section]):

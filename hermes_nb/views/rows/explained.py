@@ -24,11 +24,13 @@ AROUND = 60
 ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 PLACE = re.compile(r"\(char (\d+)\)")
 NEVER_RAN: tuple[ErrorKind, ...] = ("unknown_tool", "bad_json", "bad_arguments")
+"""The errors that are of a step before the tool would run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step: its name, a sentence, and the texts it is about. `glyph` is `✗` where the call went wrong."""
+    """One step: its name, a sentence, and the texts it is about. `glyph` is `✗` at the one
+    step at which the call went wrong."""
 
     name: str
     told: str
@@ -123,13 +125,14 @@ def schema(case: Case, lens: Lens) -> Step:
     if case.schema is not None:
         takes = f"takes {counted(len(case.parameters), 'parameter')}" if case.parameters else "takes nothing"
         more = f", and needs {listed(case.required, lens)}" if case.required else ""
-        shown = Section(label="schema", shown=lens.block(out(case.schema)))
+        shown = Section(shown=lens.block(out(case.schema)))
         return Step(name="schema", told=f"The model was told of a tool {name}. It {takes}{more}.", sections=(shown,))
+    wrong = "✗" if case.kind == "unknown_tool" else ""
     if not offered:
         known = "The run recorded no tools" if case.run and case.run.provenance else "Nobody recorded the tools"
-        return Step(name="schema", told=f"{known}. Give the tool to see its schema: hn.explain(call, run, tool=...).")
+        told = f"{known}. Give the tool to see its schema: hn.explain(call, run, tool=...)."
+        return Step(name="schema", told=told, glyph=wrong)
     there = f"there {'was' if len(offered) == 1 else 'were'} {listed(offered, lens)}"
-    wrong = "✗" if case.kind == "unknown_tool" else ""
     return Step(name="schema", told=f"The model was told of no tool {name}; {there}.", glyph=wrong)
 
 
@@ -246,7 +249,8 @@ def came(case: Case, lens: Lens) -> Step:
         fault = f"kind {error.kind.replace('_', ' ')}, the fault is {FAULTS[error.fault]}"
         sections.insert(0, Section(label=fault, shown=lens.block(error.error)))
         told = ENDED[error.kind].format(tool=tool, after=after)
-        return Step(name="result", told=f"{told}.", glyph="✗", sections=tuple(sections))
+        glyph = "" if error.kind in NEVER_RAN else "✗"
+        return Step(name="result", told=f"{told}.", glyph=glyph, sections=tuple(sections))
     if result.replayed:
         told = f"{tool} was not run: its result was taken from a recording."
     elif result.synthesised:

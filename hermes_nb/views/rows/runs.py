@@ -10,9 +10,10 @@ from hermes_nb.messages import Message
 from hermes_nb.records import AgentResult, RunError, ToolCall, ToolResult, Turn
 from hermes_nb.redact import Redactor
 from hermes_nb.views.rows import calls, words
-from hermes_nb.views.rows.drawing import Drawing, role_of, rows_of
+from hermes_nb.views.rows.drawing import UNRECORDED, Drawing, role_of, rows_of
 from hermes_nb.views.rows.entries import Ledger, Row
 from hermes_nb.views.rows.legible import Lens, counted
+from hermes_nb.views.rows.strips import Recorded
 
 MOST_ROWS = 200
 MOST_ERRORS = 40
@@ -45,7 +46,10 @@ def ledger(
     lens = lens or Lens(redactor or Redactor())
     result = run_of(shown)
     if result is None:
-        return card(shown, Drawing(lens=lens, opened=opened, tracebacks=tracebacks, unanswered=words.NOTHING))
+        recorded = Recorded((shown,)) if isinstance(shown, Turn) else UNRECORDED
+        unanswered = words.NOTHING
+        told = Drawing(lens=lens, opened=opened, tracebacks=tracebacks, unanswered=unanswered, recorded=recorded)
+        return card(shown, told)
     going = result.stop_reason == "running"
     drawing = Drawing(
         lens=lens,
@@ -55,6 +59,7 @@ def ledger(
         unanswered=words.RUNNING if going else words.CUT_OFF,
         asking=asking,
         last=result.turns[-1].number if result.turns else 0,
+        recorded=Recorded(result.turns),
     )
     if turns is None:
         return whole(result, drawing, most)
@@ -81,6 +86,26 @@ def run_of(shown: object) -> AgentResult | None:
         return shown
     result = getattr(shown, "result", None)
     return result if isinstance(result, AgentResult) else None
+
+
+def runs_of(results: object) -> list[AgentResult]:
+    """One run or several, as a list.
+
+    Raises:
+        TypeError: something among them is no run.
+    """
+    one = run_of(results)
+    if one is not None:
+        return [one]
+    if not isinstance(results, Iterable):
+        raise TypeError(f"a run is wanted, or several; this is of type {type(results).__name__}")
+    told = []
+    for each in results:
+        result = run_of(each)
+        if result is None:
+            raise TypeError(f"a run is wanted; this is of type {type(each).__name__}")
+        told.append(result)
+    return told
 
 
 def card(shown: object, drawing: Drawing) -> Ledger:

@@ -50,7 +50,7 @@ KERNEL_STOPPED = ("⊘", "kernel stopped")
 
 STAND_INS = {
     "✓": "ok", "✗": "x", "…": "..", "⊘": "-", "●": "*", "○": "o", "≠": "!", "−": "-", "–": "-", "·": "-", "×": "x",
-    "→": "->", "⟦": "[", "⟧": "]", "\u00a0": " ",
+    "→": "->", "⏎": "\\n", "⇥": "\\t", "␣": "_", "⟦": "[", "⟧": "]", "\u00a0": " ",
 }  # fmt: skip
 """What stands for a glyph where there is only ASCII; the words never change."""
 
