@@ -61,9 +61,11 @@ class ToolCall(Displayed):
 class ToolError:
     """What went wrong in one tool call: a record to count and to read, at most one per call.
 
-    The first five fields are the original's. `fault` says whose it was: the model's (unknown_tool, bad_json,
-    bad_arguments), the tool's (exception, reported), the environment's (timeout, and exceptions of the operating
-    system) or the run's (cancelled, rejected). It is not an exception: tools raise ordinary ones.
+    The first five fields are the original's: `turn` (from 1), `tool_name`, `arguments` (text as received), `error`,
+    `tool_result` (what the model was told). `fault` says whose it was: of the `kind`s, the model's (unknown_tool,
+    bad_json, bad_arguments), the tool's (exception, reported), the environment's (timeout, and exceptions of the
+    system) or the run's (cancelled, rejected). `call_id` and `call_index` (from 0) name the call, `position` the
+    character at which JSON broke, `exception_type` and `traceback` what was raised. It is no exception itself.
     """
 
     turn: int
@@ -248,8 +250,12 @@ class Provenance:
 class AgentResult(Displayed):
     """A whole run, ended or not: the conversation, the turns, and how it ended.
 
-    `abandoned` names the tools that could not be stopped. `journal_error` says why the journal could not be written to
-    its end; the result holds the whole run all the same.
+    `messages` is the conversation, chat messages as dicts; `turns` are this run's, `origin` is what it goes on from.
+    `run_id` is its own; `task` and `attempt` (from 0) say what it was about, `task_id` isolates its tools. It ended
+    with `stop_reason`, of an `error` if it had to; `usage` is in tokens, `seconds` all it took. `meta` is the caller's,
+    `scores` are those of `scored`; `provenance` says how it was made, `managed_state` is what the server's `get_state`
+    gave. `abandoned` names the tools that could not be stopped. `journal_error` says why the journal could not be
+    written to its end; the result holds the whole run all the same.
 
     Shown in a notebook it draws itself; `print(result)` gives the text form. `AgentResult(messages=[...])` alone is a
     result too, of a conversation nobody recorded the making of.

@@ -4,7 +4,8 @@
     report = hn.formats.write(results, "trajectories.jsonl", "sharegpt")
 
 `read` takes any file that one of `READERS` recognises by its content, whatever the file is called, and our own
-journals. To add a format, add a module with `NAME`, `recognises(head)` and `read(source)`, and its name to `READERS`.
+journals. A `path` is text or a `Path`; `results` are one AgentResult, or any iterable of them. To add a format, add a
+module with `NAME`, `recognises(head)` and `read(source)`, and its name to `READERS`.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ def recognise(path: PathLike, *, bounds: Bounds | None = None) -> str | None:
 def read(
     path: PathLike | Iterable[PathLike] | Iterable[Mapping[str, Any]], *, bounds: Bounds | None = None
 ) -> list[AgentResult]:
-    """The results in a file, in all files of a folder and its folders, in those that match a pattern, or in a list of
-    any of these; or in rows that are in memory: a list of dicts, or a `datasets.Dataset`.
+    """The results in `path`: a file, all files of a folder and its folders, those that match a pattern, a list of
+    any of these; or rows that are in memory: a list of dicts, or a `datasets.Dataset`.
 
     Which format a file is in is seen from its content. In a folder or pattern, files in no known format are passed over
     with a FormatWarning that names them; hidden ones without. Nothing in a file is executed. Results that would have

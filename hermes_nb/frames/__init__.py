@@ -21,7 +21,8 @@ A run that goes on from another (follow_up, resume, fork) begins with the messag
 run alone, so that each message is counted once, whichever of the two are in the table; `messages(..., inherited=True)`
 has them too, marked in the column `inherited`. Turns, calls, errors and tokens are a run's own in any case.
 
-Of journals nothing is ever run, and memory is taken by the runs under way and the table alone. A damaged run is passed
+`source` is any of these, nested too; `bounds` is what is read at most of one journal (`hermes_nb.journal.Bounds`). Of
+journals nothing is ever run, and memory is taken by the runs under way and the table alone. A damaged run is passed
 over with a JournalWarning, as by `journal.runs`; runs are in order of file and start.
 
 Parquet gives every table back as it was: `frame.to_parquet(path)`, `pandas.read_parquet(path)`. That is why arguments

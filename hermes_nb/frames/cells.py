@@ -15,7 +15,7 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def to_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a table as CSV in UTF-8, without its index, so that nothing in it is a formula.
+    """Write a table, `frame`, as CSV in UTF-8 to `path`, without its index, so that nothing in it is a formula.
 
     Text that begins with `=`, `+`, `-`, `@` (or their full-width forms), a tab or a line break is written with an
     apostrophe before it; so that this can be undone, text that begins with an apostrophe is too, and empty text is one
@@ -40,8 +40,8 @@ def _guarded(value: object) -> object:
 
 
 def read_csv(path: str | os.PathLike[str], table: str) -> pd.DataFrame:
-    """The table that `to_csv` wrote, `table` being its kind (`"calls"`), with the declared dtypes; scores and meta have
-    the dtypes that pandas finds for them.
+    """The table that `to_csv` wrote to `path`, `table` being its kind (`"calls"`), with the declared dtypes; scores and
+    meta have the dtypes that pandas finds for them.
 
     Raises:
         KeyError: there is no such kind of table.

@@ -8,6 +8,9 @@ Format 1.0. Every line is one JSON object, written at once, and no line is ever 
 | `{"t": "Replied", "run_id": ..., "seq": ..., ...}` | an event; `t` names its type, the other keys are its fields |
 | `{"torn": true}` | the line before this one was cut short while it was written, and is no event |
 
+A `path` is a file; where runs are read also a folder or a pattern, as for `load`. `bounds` is what is read at most of
+one file: bytes of a line, and lines.
+
 Fields at their default are left out, and fields that live in memory only are not there. A file may hold many runs, one
 after the other or interleaved; `seq` counts from 0 in each, and every kind of event but Delta counts. A minor version
 adds fields and kinds of events: readers keep what they do not know, and pass it over. A run without an end is over

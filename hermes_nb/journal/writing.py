@@ -121,6 +121,6 @@ def _stream(delta: Delta) -> tuple[str, int]:
 
 
 def journal_path(path: str | os.PathLike[str], run_id: str) -> Path:
-    """The file for a run: `path` itself, or in it, where it is a folder or ends in a slash, a file named by run id."""
+    """The file for a run: `path` itself, or in it, where it is a folder or ends in a slash, one named by `run_id`."""
     folder = os.fspath(path).endswith(("/", os.sep)) or Path(path).is_dir()
     return Path(path) / f"{re.sub(r'[^A-Za-z0-9._-]', '-', run_id)}.jsonl" if folder else Path(path)

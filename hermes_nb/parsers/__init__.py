@@ -97,7 +97,9 @@ def verdicts(
     text: str, names: Iterable[str] | None = None, tools: Iterable[Mapping[str, Any]] | None = None
 ) -> Verdicts:
     """What each parser (None: every one) makes of the same text. It shows itself in a notebook, and by `print`: the
-    verdicts side by side, each with the character where it failed."""
+    verdicts side by side, each with the character where it failed.
+
+    `names` are those of parsers; `tools` are schemas, by which some parsers know the type of an argument."""
     return reparse([text], names, tools)
 
 
@@ -108,7 +110,8 @@ def reparse(
 ) -> Verdicts:
     """The rows of a table: what each parser (None: every one) makes of every reply in a corpus. It shows itself.
 
-    `results` are runs, dicts with chat `messages`, or plain texts. `tools` are the schemas (None: each run's own).
+    `results` are runs, dicts with chat `messages`, or plain texts; `names` are those of parsers. `tools` are the
+    schemas (None: each run's own).
     """
     chosen = sorted([*FORMATS, "auto"]) if names is None else names
     return lens.rows(results, chosen, get_parser, tools)

@@ -7,9 +7,10 @@
     plots.survival(results)         the share of runs still going, by turn
     plots.recovery(results)         what comes after an error, and whether it is made good
 
-Each takes what `hermes_nb.frames` takes. What it returns holds the DataFrame it draws (`.data`), the same in words
-(`.alt`, which files and notebooks keep with the picture), and is the same bytes for the same input. Colours are told
-apart by colour-blind eyes, and none is the only mark. Long names are cut in the picture, never in `.data`.
+Each takes `results`, which is what `hermes_nb.frames` takes. What it returns holds the DataFrame it draws (`.data`),
+the same in words (`.alt`, which files and notebooks keep with the picture), and is the same bytes for the same input.
+Colours are told apart by colour-blind eyes, and none is the only mark. Long names are cut in the picture, never in
+`.data`.
 """
 
 from __future__ import annotations

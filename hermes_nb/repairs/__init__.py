@@ -49,7 +49,7 @@ class Repaired:
 
 
 def repair(messages: Sequence[Message]) -> Repaired:
-    """The history in a form that a strict server takes, by the table above: copies, in a list of their own.
+    """The history `messages` in a form that a strict server takes, by the table above: copies, in a list of their own.
 
     It is the same for the same history, takes time in proportion to its length, and changes nothing when it is repaired
     again. Where nothing is left to be said, the list is empty; a role that a server does not know it may still refuse.

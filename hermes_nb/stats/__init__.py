@@ -1,8 +1,8 @@
 """What a set of runs says: rates with intervals, pass@k, two groups compared, percentiles, numbers for a tracker.
 
-Every function takes what `hermes_nb.frames` takes: one result, any iterable of results, or paths and patterns of
-journals. What was not seen is unknown (None in an estimate, NA in a table), never 0, and no p stands without its
-effect and interval.
+Every function takes `results`, which is what `hermes_nb.frames` takes: one result, any iterable of results, or paths
+and patterns of journals. `level` is that of the intervals, a share: 0.95 for 95 %. What was not seen is unknown (None
+in an estimate, NA in a table), never 0, and no p stands without its effect and interval.
 
     stats.rates(results)                  finished, failed: of runs, turns, calls
     stats.errors(results, by="tool")      or kind, fault, turn, or several

@@ -75,7 +75,8 @@ def pass_hat_k(
     results: Results, k: int = 1, *, name: str | None = None, threshold: float | None = None, level: float = LEVEL,
     seed: int = 0,
 ) -> Estimate:  # fmt: skip
-    """pass^k: that all of k attempts pass, as the mean over tasks; arguments and errors are those of `pass_at_k`."""
+    """pass^k: that all of k attempts pass, as the mean over tasks; `results`, `name`, `threshold`, `level`, `seed`
+    and errors are those of `pass_at_k`."""
     return _macro(results, k, all_of_them, name, threshold, level, seed)
 
 
@@ -87,6 +88,7 @@ def passes(
 
     Columns: k, tasks (that have k attempts), pass_at_k, pass_at_k_low, pass_at_k_high, and the same of pass_hat_k. The
     tasks behind a row get fewer as k grows, when tasks have unequal numbers of attempts; see `tasks`.
+    `results`, `name`, `threshold`, `level` and `seed` are those of `pass_at_k`.
 
     Raises:
         ConfigurationError: as `pass_at_k` does.

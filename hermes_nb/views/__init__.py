@@ -14,11 +14,12 @@
     views.show(runs)               a run, live in this cell; of several, a table
     views.progress(runs)           awaits many runs, with a bar
 
-The first four take a run, finished or not; a turn, a call, a call's result; a list of runs; what parsers make of a text
-(`hn.parsers.verdicts`); and what the next three give. All of these show themselves. All forms say the same, cut what is
-long and say so, and show untrusted text as text, without the secrets in it. The rooms `plain`, `markup`, `marked` and
-`run` draw them from `rows`, where everything is decided that they say. `before_call=views.ask` has tool calls wait for
-a person who looks at the live view.
+The first four take a run, finished or not; a turn, a call, a call's result; a list of runs; what parsers make of a
+text (`hn.parsers.verdicts`); and what the next three give. All of these show themselves. All forms say the same, cut
+what is long and say so, and show untrusted text as text, without the secrets in it: `redactor` takes out those it was
+made with, and keys by their shape (None: these alone). `results` are one run or an iterable of runs. The rooms
+`plain`, `markup`, `marked` and `run` draw them from `rows`, where everything is decided that they say.
+`before_call=views.ask` has tool calls wait for a person who looks at the live view.
 """
 
 from __future__ import annotations
@@ -140,7 +141,9 @@ def markdown(
     turns: Collection[int] | None = None,
     redactor: Redactor | None = None,
 ) -> str:
-    """What is shown as Markdown of at most 60,000 characters, which GitHub takes as a comment; otherwise as `html`.
+    """What is shown as Markdown of at most 60,000 characters, which GitHub takes as a comment.
+
+    `turns` and `details` are as for `html`.
 
     Raises:
         ValueError: the run has no such turn.
@@ -161,7 +164,7 @@ def save_html(
     """Write what is shown as a page of its own, and give its path: one file, without script, that asks no other for
     anything. Twenty times as much of every row is in it as in `html`, and all rows.
 
-    In a folder, the file is named after the run's task.
+    In a folder, the file is named after the run's task. `turns` are as for `html`.
 
     Raises:
         ValueError: the run has no such turn.
@@ -273,8 +276,8 @@ async def progress(runs: Iterable[Held]) -> list[AgentResult]:
 
 
 async def ask(call: ToolCall, context: Context) -> Verdict:
-    """Have the call wait for a person's choice in the live view of its run: approve it, edit its arguments, answer in
-    the tool's place, or reject it. For `before_call=`."""
+    """Have the call wait for a person's choice in the live view of its run, which `context` knows: approve it, edit its
+    arguments, answer in the tool's place, or reject it. For `before_call=`."""
     from hermes_nb.views.run.asking import ask as asked
 
     return await asked(call, context)

@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import re
 import runpy
 import subprocess
 import sys
@@ -66,6 +67,19 @@ def raises(one: Any) -> bool:
         return any(map(raises, written))
     source = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(one))))
     return any(isinstance(node, ast.Raise) and node.exc is not None for node in ast.walk(source))
+
+
+FUNCTIONS = sorted(name for name, one in NAMES.items() if name.rpartition(".")[0] in ROOMS and not inspect.isclass(one))
+RECORDS = ("AgentResult", "Limits", "ToolContext", "ToolError")
+"""The classes of `hermes_nb` that are made of their fields."""
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *(f"hermes_nb.{name}" for name in RECORDS)])
+def test_what_a_public_function_takes_and_a_record_holds_is_named(name: str) -> None:
+    room = importlib.import_module(name.rpartition(".")[0])  # Says what all its functions take alike.
+    told = f"{inspect.getdoc(NAMES[name])}\n{room.__doc__}"
+    taken = [one for one in inspect.signature(NAMES[name]).parameters.values() if one.kind is not one.VAR_KEYWORD]
+    assert [one.name for one in taken if not re.search(rf"\b{one.name}\b", told)] == []
 
 
 @pytest.mark.parametrize("room", WITH_EXAMPLES)

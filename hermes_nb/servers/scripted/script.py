@@ -19,8 +19,9 @@ class Scripted:
 
     A reply is made of `text`, `reasoning`, `calls` (made by `call`, or dicts as they go over the wire) and `refusal`;
     or `message` is all of it. `finish_reason` follows from it, and `usage` is counted at a token per 4 bytes of JSON
-    (None: not sent). A `status` of 400 and more is an error with `text` as its message, and `code`. `body` is sent in
-    place of all that: a dict, bytes, text, or pieces of bytes as a network might break them up.
+    (None: not sent). `model` is the request's and `id` counted, unless said; `headers` are sent beside the usual ones.
+    A `status` of 400 and more is an error with `text` as its message, and `code`. `body` is sent in place of all that:
+    a dict, bytes, text, or pieces of bytes as a network might break them up.
 
     `delay` is the seconds before the answer begins, `chunk_delay` those between the pieces of a streamed one, of
     `chunk_size` characters each. `cut_at` drops the connection after that many bytes of the body. `error` is an
@@ -65,7 +66,13 @@ class Request(dict[str, Any]):
 
 
 def call(name: str, /, **arguments: Any) -> dict[str, Any]:
-    """A tool call for a script: `call("add", a=2, b=3)`. It is numbered when it is sent: call_1, call_2, ..."""
+    """A tool call for a script: `call("add", a=2, b=3)`. It is numbered when it is sent: call_1, call_2, ...
+
+    `name` is the tool's; the `arguments` become JSON text, as a model would write them.
+
+    >>> call("add", a=2, b=3)["function"]
+    {'name': 'add', 'arguments': '{"a":2,"b":3}'}
+    """
     return {"type": "function", "function": {"name": name, "arguments": codec.dumps(arguments).decode()}}
 
 
