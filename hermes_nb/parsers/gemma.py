@@ -20,6 +20,8 @@ from hermes_nb.parsers.base.values import from_text, written
 
 HEAD = re.compile(r"\s*(?:call:)?\s*(?P<name>[^\s{}<>:]{1,256})\s*")
 SPACE = re.compile(r"\s*")
+KEY = re.compile(r"([^\W\d]\w*):")
+BARE = re.compile(r"[^,{}\[\]]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +76,14 @@ class Gemma(Format):
         reader.at = place + len(found)
 
     def _value_end(self, reader: Reader, start: int) -> Reading[int | Broken]:
-        points = stops(self.quote, "{", "}", "[", "]", self.begin, self.end)
+        points, quote = stops(self.quote, "{", "}", "[", "]", self.begin, self.end), stops(self.quote)
         stack: list[str] = []
         at = start
         while True:
-            point, place = yield from reader.find(points, at)
+            point, place = reader.seen(points, at) or (yield from reader.find(points, at))
             at = place + len(point)
             if point == self.quote:
-                point, place = yield from reader.find(stops(self.quote), at)
+                point, place = reader.seen(quote, at) or (yield from reader.find(quote, at))
                 at = place + len(point)
                 if not point:
                     return Broken(place, NOT_CLOSED)
@@ -138,6 +140,9 @@ class Body:
         return values
 
     def _peek(self) -> str:
+        here = self.text[self.at : self.at + 1]
+        if not here.isspace():
+            return here
         found = SPACE.match(self.text, self.at)
         self.at = found.end() if found else self.at
         return self.text[self.at : self.at + 1]
@@ -148,6 +153,10 @@ class Body:
 
     def _key(self) -> str:
         start = self.at
+        plain = KEY.match(self.text, start)
+        if plain is not None:
+            self.at = plain.end()
+            return plain[1]
         if self.text.startswith(self.quote, start):
             key = self._quoted()
             if self._peek() != ":":
@@ -209,7 +218,7 @@ class Body:
         return value
 
     def _bare(self, types: frozenset[str]) -> Any:
-        found = re.compile(r"[^,{}\[\]]*").match(self.text, self.at)
+        found = BARE.match(self.text, self.at)
         token = found[0].strip() if found else ""
         if not token:
             raise Unreadable("a value is missing", self.at)

@@ -14,7 +14,7 @@ from typing import Any
 
 from hermes_nb import codec
 from hermes_nb.parsers.base.formats import THINK, Format
-from hermes_nb.parsers.base.json_text import DEPTH, NOT_CLOSED, Broken, Keys, read_object
+from hermes_nb.parsers.base.json_text import DEPTH, NOT_CLOSED, SHORT, Broken, Keys, read_object
 from hermes_nb.parsers.base.literals import AFTER_A_STRING, Literals, Unreadable
 from hermes_nb.parsers.base.reading import Reader, Reading
 from hermes_nb.parsers.base.stops import stops
@@ -146,6 +146,9 @@ class Pythonic(Format):
         return (found[0], place) if found and reader.text[place : place + 1] == "(" else None
 
     def _call(self, reader: Reader, name: str, start: int, bracket: int) -> Reading[Found]:
+        known = self._whole(reader, name, start, bracket)
+        if known is not None:
+            return known
         end = yield from self._end(reader, bracket)
         if isinstance(end, Broken):
             marks = stops(*self.begin, *self.end)
@@ -157,6 +160,24 @@ class Pythonic(Format):
             arguments = self._arguments(reader, name, Literals(reader.text[bracket:end]))
         except Unreadable as error:
             return Found(name, start, end, problem=str(error), position=bracket + error.position)
+        return Found(name, start, end, codec.dumps(arguments).decode())
+
+    def _whole(self, reader: Reader, name: str, start: int, bracket: int) -> Found | None:
+        """A call that is there as a whole and well written. None where that cannot be said: looking for its end first
+        comes to the same, and says what is wrong."""
+        text = reader.text
+        if len(text) - bracket < SHORT:
+            return None
+        literals = Literals(text, bracket)
+        try:
+            arguments = self._arguments(reader, name, literals)
+        except Unreadable:
+            return None
+        finally:
+            reader.scanned += literals.at - bracket
+        end = literals.at
+        if end - bracket > DEPTH and sum(text.count(opener, bracket, end) for opener in CLOSERS) > DEPTH:
+            return None
         return Found(name, start, end, codec.dumps(arguments).decode())
 
     def _end(self, reader: Reader, start: int) -> Reading[int | Broken]:
@@ -196,20 +217,16 @@ class Pythonic(Format):
     def _arguments(self, reader: Reader, name: str, literals: Literals) -> dict[str, Any]:
         literals.expect("(")
         values: dict[str, Any] = {}
-        while literals.peek() != ")":
-            start = literals.at
-            key = literals.word()
-            if not key or not literals.take("="):
+        while not literals.take(")"):
+            key, start = literals.name(), literals.at
+            if not key:
                 raise Unreadable("an argument has no name", start)
-            literals.peek()
-            start = literals.at
             value = literals.value()
             if isinstance(value, int | float) and reader.schemas.types(name, key) == {"string"}:
                 value = value if isinstance(value, bool) else literals.text[start : literals.at]
             values[key] = value
-            if not literals.take(","):
+            if not literals.more(")"):
                 break
-        literals.expect(")")
         return values
 
     def render(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hermes_nb import codec
@@ -58,12 +59,27 @@ class XmlCalls(Format):
         """The marks around calls, and a call's own tag."""
         return (*self.outer, self.call[0])
 
-    @property
+    @cached_property
     def _next(self) -> Stops:
         """What may follow a parameter."""
         return stops(self.parameter[0], self.call_end, *self.outer_end, *self.outer, self.call[0])
 
-    @property
+    @cached_property
+    def _ends(self) -> Stops:
+        """What may end a value."""
+        return stops(self.parameter_end, self.parameter[0], self.call_end)
+
+    @cached_property
+    def _tag(self) -> Stops:
+        """What may end a parameter's tag."""
+        return stops(self.parameter[1], self.call_end, *self.outer_end)
+
+    @cached_property
+    def _key(self) -> re.Pattern[str]:
+        """What a parameter's tag looks like."""
+        return re.compile(self.key)
+
+    @cached_property
     def _after(self) -> Stops:
         """What may follow a call."""
         return stops(*self.outer_end, *self.outer, self.call[0], *self.dropped)
@@ -104,7 +120,8 @@ class XmlCalls(Format):
         reader.at = place if self.name_ends else place + len(found)
         values: dict[str, Any] = {}
         while True:
-            which, place = yield from reader.find(self._next, reader.at)
+            seen = reader.seen(self._next, reader.at)
+            which, place = seen or (yield from reader.find(self._next, reader.at))
             if which != self.parameter[0]:
                 self._end(reader, begin, place, which, name, values)
                 return
@@ -138,8 +155,8 @@ class XmlCalls(Format):
         self, reader: Reader, begin: int, place: int, name: str, values: dict[str, Any]
     ) -> Reading[bool]:
         start = place + len(self.parameter[0])
-        found, end = yield from reader.find(stops(self.parameter[1], self.call_end, *self.outer_end), start)
-        tag = re.fullmatch(self.key, reader.text[start : min(end, start + LONGEST_TAG)])
+        found, end = reader.seen(self._tag, start) or (yield from reader.find(self._tag, start))
+        tag = self._key.fullmatch(reader.text, start, min(end, start + LONGEST_TAG))
         if found != self.parameter[1] or tag is None:
             closed, after = yield from reader.find(stops(self.call_end, *self.outer_end), start)
             after += len(closed) if closed == self.call_end else 0
@@ -161,14 +178,16 @@ class XmlCalls(Format):
         """The end of a value and the place to go on from (negative: the value is not closed)."""
         at = start
         while True:
-            found, place = yield from reader.find(stops(self.parameter_end, self.parameter[0], self.call_end), at)
+            found, place = reader.seen(self._ends, at) or (yield from reader.find(self._ends, at))
             at = place + len(found)
             if not found:
                 return place, -1
             if found == self.parameter[0]:
                 return place, place
-            following = yield from reader.past_space(at)
             after = self._next if found == self.parameter_end else self._after
+            if reader.stands(after, at):
+                return place, at if found == self.parameter_end else place
+            following = yield from reader.past_space(at)
             if (yield from reader.starting(after, following)) or following >= len(reader.text):
                 return place, at if found == self.parameter_end else place
 
@@ -176,7 +195,7 @@ class XmlCalls(Format):
         if self.pad:
             text = text.removeprefix(self.pad).removesuffix(self.pad)
         types = reader.schemas.types(name, tag["key"])
-        noted = tag.groupdict().get("string")
+        noted = tag["string"] if "string" in self._key.groupindex else None
         bare = self.bare if noted is None else "text" if noted == "true" else "json"
         return from_text(text, types, bare=bare)
 

@@ -20,6 +20,14 @@ ESCAPE = re.compile(r"\\(\r?\n|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|[0-7
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\n": "", "\r\n": ""}
 CONSTANTS = {"True": True, "true": True, "False": False, "false": False, "None": None, "null": None}
 AFTER_A_STRING = ",)]}:"
+SIMPLE = re.compile(
+    r"""\s*(?:'([^'\\]*)'|"([^"\\]*)"|(-?\d{1,15})|(True|False|None|true|false|null))(?=\s*[,)\]}:])""", re.ASCII
+)
+"""A value that needs no second look, and what follows it: a string without a backslash, a number of a few digits, or a
+constant."""
+
+NAMED = re.compile(r"\s*([^\W\d][\w.]*)\s*=\s*")
+NEXT = re.compile(r"\s*([,)\]])")
 
 
 class Unreadable(ValueError):
@@ -67,12 +75,37 @@ class Literals:
         self.at = found.end() if found else self.at
         return found[0] if found else ""
 
+    def name(self) -> str:
+        """The name of an argument, with the `=` behind it and the white space around; empty for none."""
+        found = NAMED.match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        return found[1] if found else ""
+
+    def more(self, closer: str) -> bool:
+        """Pass the comma that comes next, or the bracket that closes; whether it was a comma.
+
+        Raises:
+            Unreadable: it is neither.
+        """
+        found = NEXT.match(self.text, self.at)
+        if found is None or (found[1] != "," and found[1] != closer):
+            self.expect(closer)
+            return False
+        self.at = found.end()
+        return found[1] == ","
+
     def value(self) -> Any:
         """The literal that comes next.
 
         Raises:
             Unreadable: it is none.
         """
+        simple = SIMPLE.match(self.text, self.at)
+        if simple is not None and self._depth < DEPTH:
+            self.at = simple.end()
+            which = simple.lastindex or 0
+            told = simple[which]
+            return told if which < 3 else int(told) if which == 3 else CONSTANTS[told]
         first = self.peek()
         if self._depth >= DEPTH:
             raise Unreadable(f"nested more than {DEPTH} deep", self.at)
@@ -114,12 +147,11 @@ class Literals:
         closer = "]" if opened == "[" else ")"
         self.at += 1
         items, commas = [], 0
-        while self.peek() != closer:
+        while not self.take(closer):
             items.append(self.value())
-            if not self.take(","):
+            if not self.more(closer):
                 break
             commas += 1
-        self.expect(closer)
         return items[0] if opened == "(" and len(items) == 1 and not commas else items
 
     def _braced(self) -> Any:

@@ -234,6 +234,21 @@ class Reader:
             return None, found.start()
         return None, len(self.text) if self.ended else marks.certain(self.text, self.at)
 
+    def seen(self, marks: Stops, start: int) -> tuple[str, int] | None:
+        """What `find` comes to, where that is certain now; None where it has to look again, or to wait for text."""
+        found = marks.pattern.search(self.text, start)
+        if found is None or (marks.ambiguous and not self.ended and not marks.settled(self.text, found.start())):
+            return None
+        self.scanned += found.end() - start
+        return found[0], found.start()
+
+    def stands(self, marks: Stops, start: int) -> bool:
+        """Whether one of the marks comes next, but for white space; if not, it may still come to stand there."""
+        space = SPACE.match(self.text, start)
+        end = space.end() if space else start
+        self.scanned += end - start
+        return marks.pattern.match(self.text, end) is not None
+
     def find(self, marks: Stops, start: int) -> Reading[tuple[str, int]]:
         """The first of the marks at or after `start`, and its place; an empty mark at the end of the text."""
         while True:

@@ -24,6 +24,9 @@ NAMES = (
 SCALARS: Mapping[str, Any] = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 
 
+UNTOLD: frozenset[str] = frozenset()
+
+
 class Schemas:
     """The parameters of the tools by name, from tool schemas as chat APIs take them, or bare function schemas."""
 
@@ -53,6 +56,8 @@ class Schemas:
 
     def types(self, name: str, key: str) -> frozenset[str]:
         """The JSON types a parameter may have; empty where no schema tells."""
+        if not self._parameters:
+            return UNTOLD
         root = self._parameters.get(name, {})
         properties = root.get("properties")
         if not isinstance(properties, Mapping) or key not in properties:
@@ -133,6 +138,8 @@ def _json_or_text(text: str) -> Any:
         return text
     if word in SCALARS:
         return SCALARS[word]
+    if word[0] in "123456789" and len(word) < 16 and word.isascii() and word.isdigit():
+        return int(word)
     try:
         value, end = DECODER.raw_decode(word)
     except (ValueError, RecursionError):
@@ -142,6 +149,8 @@ def _json_or_text(text: str) -> Any:
 
 def storable(value: Any) -> bool:
     """Whether a value can go into arguments: no number in it is infinite, and it is not nested too deep."""
+    if not isinstance(value, dict | list):
+        return not isinstance(value, float) or math.isfinite(value)
     level, depth = [value], 0
     while level:
         if depth > DEPTH or any(isinstance(item, float) and not math.isfinite(item) for item in level):

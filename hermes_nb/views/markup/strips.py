@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from hermes_nb.views.markup.pieces import STYLES, Markup, element, paragraph
@@ -17,22 +17,27 @@ def strip_html(shown: Strip) -> Iterator[Markup]:
     """The tokens, apart from each other, and what is not shown of them before and after."""
     if shown.before:
         yield paragraph(shown.before, style="label")
-    parts = list[Markup]()
-    for sampled, tiles in groupby(shown.tiles, key=lambda one: one.sampled):
-        drawn = Markup(*(part for one in tiles for part in (tile_html(one), "" if one.text.endswith("\n") else " ")))
-        parts.append(drawn if sampled else element("span", drawn, style=STYLES["prompt"]))
+    parts = [coloured(style, tiles) for style, tiles in groupby(shown.tiles, key=style_of)]
     if parts:
         yield element("pre", element("code", *parts), style=STYLES["box"])
     yield paragraph(" · ".join(filter(None, [shown.mark, LEGEND])), style="label")
 
 
+def style_of(tile: Tile) -> str:
+    """Which style the tile has: one for many, as most neighbours are alike."""
+    if not tile.sampled:
+        return "prompt"
+    return tile.level if tile.level in ("likely", "unlikely") else ""
+
+
+def coloured(style: str, tiles: Iterable[Tile]) -> Markup:
+    """Tokens of one style, apart from each other; a line break is enough."""
+    drawn = Markup(*(part for one in tiles for part in (tile_html(one), "" if one.text.endswith("\n") else " ")))
+    return element("span", drawn, style=STYLES[style]) if style else drawn
+
+
 def tile_html(tile: Tile) -> Markup:
     """One token."""
     told = element("i", tile.text) if tile.template else Markup(tile.text)
-    if tile.level == "unlikely":
-        told = element("b", told)
-    if not tile.sampled:
-        return told
-    if tile.level in ("likely", "unlikely"):
-        return element("ins", told, style=STYLES[tile.level])
-    return element("ins", told)
+    told = element("b", told) if tile.level == "unlikely" else told
+    return element("ins", told) if tile.sampled else told
