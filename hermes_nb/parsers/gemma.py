@@ -21,6 +21,7 @@ from hermes_nb.parsers.base.values import from_text, written
 HEAD = re.compile(r"\s*(?:call:)?\s*(?P<name>[^\s{}<>:]{1,256})\s*")
 SPACE = re.compile(r"\s*")
 KEY = re.compile(r"([^\W\d]\w*):")
+COMMAS = re.compile(r"[\s,]*")
 BARE = re.compile(r"[^,{}\[\]]*")
 
 
@@ -42,7 +43,8 @@ class Gemma(Format):
     def read(self, reader: Reader, mark: str) -> Reading[None]:
         """Read one call."""
         begin, start = reader.at, reader.at + len(mark)
-        found, place = yield from reader.find(stops("{", self.begin, self.end), start)
+        heads = stops("{", self.begin, self.end)
+        found, place = reader.seen(heads, start) or (yield from reader.find(heads, start))
         head = HEAD.fullmatch(reader.text[start : min(place, start + 600)])
         if found != "{" or head is None:
             yield from self._no_call(reader, begin, start, head["name"] if head else None)
@@ -148,8 +150,8 @@ class Body:
         return self.text[self.at : self.at + 1]
 
     def _pass_commas(self) -> None:
-        while self._peek() == ",":
-            self.at += 1
+        found = COMMAS.match(self.text, self.at)
+        self.at = found.end() if found else self.at
 
     def _key(self) -> str:
         start = self.at

@@ -176,7 +176,7 @@ class Pythonic(Format):
         finally:
             reader.scanned += literals.at - bracket
         end = literals.at
-        if end - bracket > DEPTH and sum(text.count(opener, bracket, end) for opener in CLOSERS) > DEPTH:
+        if end - bracket > 2 * DEPTH and sum([text.count(opener, bracket, end) for opener in CLOSERS]) > DEPTH:
             return None
         return Found(name, start, end, codec.dumps(arguments).decode())
 
@@ -217,7 +217,16 @@ class Pythonic(Format):
     def _arguments(self, reader: Reader, name: str, literals: Literals) -> dict[str, Any]:
         literals.expect("(")
         values: dict[str, Any] = {}
-        while not literals.take(")"):
+        while True:
+            simple = literals.argument()
+            if simple is not None:
+                key, value, digits, more = simple
+                values[key] = digits if digits and reader.schemas.types(name, key) == {"string"} else value
+                if not more:
+                    return values
+                continue
+            if literals.take(")"):
+                return values
             key, start = literals.name(), literals.at
             if not key:
                 raise Unreadable("an argument has no name", start)
@@ -226,8 +235,7 @@ class Pythonic(Format):
                 value = value if isinstance(value, bool) else literals.text[start : literals.at]
             values[key] = value
             if not literals.more(")"):
-                break
-        return values
+                return values
 
     def render(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         """The calls as Python writes them."""

@@ -208,20 +208,19 @@ class HumanServer:
         """Give a reply that was kept, else wait for one."""
         number = next(self._numbers)
         messages, tools = copy.deepcopy((list(request.get("messages") or ()), list(request.get("tools") or ())))
-        with self._lock:
+        given = asyncio.get_running_loop().create_future()
+        question = Question(number=number, messages=tuple(messages), tools=tuple(tools), given=given)
+        with self._lock:  # Both at once, or a reply that is given in between would be kept, and the request would wait.
             said = self._ready.popleft() if self._ready else None
+            if said is None:
+                self._waiting[question.id] = question
         if said is None:
-            given = asyncio.get_running_loop().create_future()
-            said = await self._reply_to(
-                Question(number=number, messages=tuple(messages), tools=tuple(tools), given=given)
-            )
+            said = await self._reply_to(question)
         self._answered += 1
         self._tell()
         return Completion(_body(said, messages, number=number, model=self.model))
 
     async def _reply_to(self, question: Question) -> Said:
-        with self._lock:
-            self._waiting[question.id] = question
         seen = self._tell()
         reminder = None if seen else question.given.get_loop().call_later(UNSEEN_SECONDS, self._remind, question)
         try:

@@ -20,11 +20,13 @@ ESCAPE = re.compile(r"\\(\r?\n|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|[0-7
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\n": "", "\r\n": ""}
 CONSTANTS = {"True": True, "true": True, "False": False, "false": False, "None": None, "null": None}
 AFTER_A_STRING = ",)]}:"
-SIMPLE = re.compile(
-    r"""\s*(?:'([^'\\]*)'|"([^"\\]*)"|(-?\d{1,15})|(True|False|None|true|false|null))(?=\s*[,)\]}:])""", re.ASCII
-)
+_SIMPLE = r"""(?:'([^'\\]*)'|"([^"\\]*)"|(-?[0-9]{1,15})|(True|False|None|true|false|null))\s*"""
+ITEM = re.compile(rf"\s*{_SIMPLE}([,)\]])")
 """A value that needs no second look, and what follows it: a string without a backslash, a number of a few digits, or a
 constant."""
+
+ARGUMENT = re.compile(rf"\s*([^\W\d][\w.]*)\s*=\s*{_SIMPLE}([,)])")
+"""The same with a name before it."""
 
 NAMED = re.compile(r"\s*([^\W\d][\w.]*)\s*=\s*")
 NEXT = re.compile(r"\s*([,)\]])")
@@ -75,6 +77,16 @@ class Literals:
         self.at = found.end() if found else self.at
         return found[0] if found else ""
 
+    def argument(self) -> tuple[str, Any, str, bool] | None:
+        """An argument that needs no second look, with the comma or bracket behind it: its name, its value, the digits
+        of a number, and whether there may be more. None for anything else."""
+        found = ARGUMENT.match(self.text, self.at)
+        if found is None:
+            return None
+        self.at = found.end()
+        name, one, two, digits, word, closer = found.groups()
+        return name, _simple(one, two, digits, word), digits or "", closer == ","
+
     def name(self) -> str:
         """The name of an argument, with the `=` behind it and the white space around; empty for none."""
         found = NAMED.match(self.text, self.at)
@@ -100,12 +112,6 @@ class Literals:
         Raises:
             Unreadable: it is none.
         """
-        simple = SIMPLE.match(self.text, self.at)
-        if simple is not None and self._depth < DEPTH:
-            self.at = simple.end()
-            which = simple.lastindex or 0
-            told = simple[which]
-            return told if which < 3 else int(told) if which == 3 else CONSTANTS[told]
         first = self.peek()
         if self._depth >= DEPTH:
             raise Unreadable(f"nested more than {DEPTH} deep", self.at)
@@ -148,8 +154,15 @@ class Literals:
         self.at += 1
         items, commas = [], 0
         while not self.take(closer):
-            items.append(self.value())
-            if not self.more(closer):
+            simple = ITEM.match(self.text, self.at) if self._depth < DEPTH else None
+            if simple is not None and simple[5] in (",", closer):
+                items.append(_simple(*simple.group(1, 2, 3, 4)))
+                self.at = simple.end()
+                more = simple[5] == ","
+            else:
+                items.append(self.value())
+                more = self.more(closer)
+            if not more:
                 break
             commas += 1
         return items[0] if opened == "(" and len(items) == 1 and not commas else items
@@ -188,6 +201,13 @@ class Literals:
         self.at = end
         body = self.text[start : end - len(quote)]
         return body if found[1] in ("r", "R") and found[1] else ESCAPE.sub(_unescaped, body)
+
+
+def _simple(one: str | None, two: str | None, digits: str | None, word: str | None) -> Any:
+    """The value of a text that is one of these."""
+    if one is not None or two is not None:
+        return two if one is None else one
+    return int(digits) if digits is not None else CONSTANTS[word or ""]
 
 
 def string_end(text: str, start: int, quote: str) -> int:

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from hermes_nb import codec
-from hermes_nb.parsers.base.formats import THINK, Format
+from hermes_nb.parsers.base.formats import Format
 from hermes_nb.parsers.base.json_text import NOT_CLOSED
 from hermes_nb.parsers.base.reading import Reader, Reading
 from hermes_nb.parsers.base.stops import Stops, stops
@@ -75,6 +75,21 @@ class XmlCalls(Format):
         return stops(self.parameter[1], self.call_end, *self.outer_end)
 
     @cached_property
+    def _named(self) -> Stops:
+        """What may end a call's name."""
+        return stops(*(self.name_ends or (self.call[1], "<", "\n")))
+
+    @cached_property
+    def _whole_tag(self) -> re.Pattern[str]:
+        """A parameter's tag with its marks."""
+        return re.compile(f"{re.escape(self.parameter[0])}{self.key}{re.escape(self.parameter[1])}")
+
+    @cached_property
+    def _follows(self) -> re.Pattern[str]:
+        """The white space between a parameter and what may follow it."""
+        return re.compile(rf"\s*(?={self._next.pattern.pattern})")
+
+    @cached_property
     def _key(self) -> re.Pattern[str]:
         """What a parameter's tag looks like."""
         return re.compile(self.key)
@@ -93,9 +108,12 @@ class XmlCalls(Format):
         place = yield from reader.past_space(begin + len(mark))
         if self.lead:
             _, place = yield from reader.find(stops(self.call[0], *self.outer, *self.outer_end), place)
-        if (yield from reader.starting(stops(self.call[0], *self.outer), place)):
+        follows = yield from reader.starting(stops(self.call[0], *self.outer), place)
+        if follows:
             reader.boundary()
             reader.at = place
+            if follows == self.call[0]:
+                yield from self._read_call(reader, place)
             return
         if place >= len(reader.text):
             reader.failed(NOT_CLOSED, begin, place, place)
@@ -110,9 +128,8 @@ class XmlCalls(Format):
             reader.at = begin + len(mark)
 
     def _read_call(self, reader: Reader, begin: int) -> Reading[None]:
-        ends = self.name_ends or (self.call[1], "<", "\n")
         start = begin + len(self.call[0])
-        found, place = yield from reader.find(stops(*ends), start)
+        found, place = reader.seen(self._named, start) or (yield from reader.find(self._named, start))
         name = reader.text[start : min(place, start + LONGEST_TAG)].strip().strip("\"'")
         if not NAME.fullmatch(name) or (found != self.call[1] and not self.name_ends):
             yield from self._no_name(reader, begin, found, place)
@@ -122,11 +139,30 @@ class XmlCalls(Format):
         while True:
             seen = reader.seen(self._next, reader.at)
             which, place = seen or (yield from reader.find(self._next, reader.at))
+            if which == self.parameter[0]:
+                place = self._closed_parameters(reader, place, name, values)
+                which, place = reader.seen(self._next, place) or (yield from reader.find(self._next, place))
             if which != self.parameter[0]:
                 self._end(reader, begin, place, which, name, values)
                 return
             if not (yield from self._read_parameter(reader, begin, place, name, values)):
                 return
+
+    def _closed_parameters(self, reader: Reader, place: int, name: str, values: dict[str, Any]) -> int:
+        """Take the parameters from `place` on that are there as a whole, up to the mark behind them; the place of what
+        follows. Reading them step by step comes to the same."""
+        text, began = reader.text, place
+        while tag := self._whole_tag.match(text, place, place + LONGEST_TAG):
+            end = self._ends.pattern.search(text, tag.end())
+            if end is None or end[0] != self.parameter_end:
+                break
+            follows = self._follows.match(text, end.end())
+            if follows is None:
+                break
+            values[tag["key"]] = self._value(reader, name, tag, text[tag.end() : end.start()])
+            place = follows.end()
+        reader.scanned += place - began
+        return place
 
     def _no_name(self, reader: Reader, begin: int, found: str, place: int) -> Reading[None]:
         """A call's tag without a name: text, unless the text ends in it or the call is closed."""
@@ -223,105 +259,3 @@ class XmlCalls(Format):
             tag = f"{self.quote}{key}{self.quote}"
         close = "</arg_key>" + self.between if self.name_ends else ""
         return f"{self.parameter[0]}{tag}{close}{self.parameter[1]}{self.pad}{text}{self.pad}{self.parameter_end}"
-
-
-GLM: dict[str, Any] = {
-    "call": ("<tool_call>", ""),
-    "call_end": "</tool_call>",
-    "name_ends": ("<arg_key>", "</tool_call>", "\n"),
-    "parameter": ("<arg_key>", "<arg_value>"),
-    "parameter_end": "</arg_value>",
-    "key": r"\s*(?P<key>[^<>]+?)\s*</arg_key>\s*",
-    "thought": THINK,
-    "dropped": ("<|observation|>", "<|user|>", "<|endoftext|>"),
-}
-TAGS: dict[str, Any] = {
-    "call": ("<function=", ">"),
-    "call_end": "</function>",
-    "parameter": ("<parameter=", ">"),
-    "parameter_end": "</parameter>",
-}
-
-FORMATS: tuple[Format, ...] = (
-    XmlCalls(
-        name="qwen3_coder",
-        source="chat template and qwen3coder_tool_parser.py of Qwen/Qwen3-Coder-30B-A3B-Instruct",
-        outer=("<tool_call>",),
-        outer_end=("</tool_call>",),
-        frame=("<tool_call>\n", "\n</tool_call>"),
-        pad="\n",
-        thought=THINK,
-        dropped=("</tool_call>", "<|im_end|>"),
-        signs=(r"<function=[^\s<>]+>",),
-        **TAGS,
-    ),
-    XmlCalls(
-        name="seed_oss",
-        source="chat template of ByteDance-Seed/Seed-OSS-36B-Instruct",
-        outer=("<seed:tool_call>",),
-        outer_end=("</seed:tool_call>",),
-        frame=("<seed:tool_call>\n", "\n</seed:tool_call>"),
-        pad="\n",
-        bare="text",
-        thought=("<seed:think>", "</seed:think>"),
-        dropped=("</seed:tool_call>", "<seed:eos>"),
-        signs=(r"<seed:tool_call>", r"<seed:think>"),
-        **TAGS,
-    ),
-    XmlCalls(
-        name="minimax_m2",
-        source="MiniMaxAI/MiniMax-M2, docs/tool_calling_guide.md",
-        outer=("<minimax:tool_call>",),
-        outer_end=("</minimax:tool_call>",),
-        call=("<invoke name=", ">"),
-        call_end="</invoke>",
-        parameter=("<parameter name=", ">"),
-        parameter_end="</parameter>",
-        quote='"',
-        bare="text",
-        thought=THINK,
-        dropped=("</minimax:tool_call>", "[e~["),
-        signs=(r"<minimax:tool_call>",),
-    ),
-    XmlCalls(
-        name="deepseek_v3_2",
-        source="deepseek-ai/DeepSeek-V3.2, encoding/encoding_dsv32.py",
-        outer=("<｜DSML｜function_calls>", "<｜DSML｜tool_calls>"),
-        outer_end=("</｜DSML｜function_calls>", "</｜DSML｜tool_calls>"),
-        call=("<｜DSML｜invoke name=", ">"),
-        call_end="</｜DSML｜invoke>",
-        parameter=("<｜DSML｜parameter name=", ">"),
-        parameter_end="</｜DSML｜parameter>",
-        quote='"',
-        noted=True,
-        thought=THINK,
-        dropped=("</｜DSML｜function_calls>", "</｜DSML｜tool_calls>", "<｜end▁of▁sentence｜>"),
-        signs=(r"<｜DSML｜",),
-    ),
-    XmlCalls(
-        name="step3",
-        source="chat template of stepfun-ai/step3",
-        outer=("<｜tool_calls_begin｜>", "<｜tool_call_begin｜>"),
-        outer_end=("<｜tool_calls_end｜>", "<｜tool_call_end｜>"),
-        frame=("<｜tool_call_begin｜>function<｜tool_sep｜>", "<｜tool_call_end｜>"),
-        call=("<steptml:invoke name=", ">"),
-        call_end="</steptml:invoke>",
-        parameter=("<steptml:parameter name=", ">"),
-        parameter_end="</steptml:parameter>",
-        quote='"',
-        between="",
-        bare="text",
-        lead=True,
-        thought=THINK,
-        dropped=("<｜tool_calls_end｜>", "<｜tool_call_end｜>", "<｜tool_sep｜>"),
-        signs=(r"<｜tool_calls_begin｜>", r"<steptml:invoke"),
-    ),
-    XmlCalls(
-        name="glm45",
-        source="chat template of zai-org/GLM-4.5",
-        signs=(r"<tool_call>\s*[^\s<>{\[]+\s*(?:<arg_key>|</tool_call>)",),
-        **GLM,
-    ),
-    XmlCalls(name="glm47", source="chat template of zai-org/GLM-4.7", between="", **GLM),
-)
-"""The families that write parameters in tags."""
