@@ -1,4 +1,4 @@
-"""What the how-tos add is one file: written out of their cells, it stands on its shelf by the rules of the house."""
+"""What the how-tos add is one file, a parser ten lines: made of their cells, it stands by the rules of the house."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ USES = """
     result = hn.HermesAgentLoop(server, tools=[tide]).run_sync("How high?")
     print([one.content for one in result.results], repr(Slowest(hn.AgentResult(messages=[]))))
     print(hn.HermesAgentLoop(Line()).run_sync("Hi").final_text)
+
+    print(hn.parsers.get_parser("auto").parse('[CALL] {"tool": "add", "args": {"a": 2}} [/CALL]').format)
 """
 
 
@@ -48,19 +50,38 @@ SAID = """
     museum Hello. museum
     ['3.9'] Slowest(0 rows)
     I have no tools.
+    mine
 """
 
 
-def written(notebook: str, names: set[str]) -> str:
-    """A module of what the notebook's cells say of these names, with the imports that it needs."""
+def statements(notebook: str) -> list[ast.stmt]:
+    """All that the notebook's cells say."""
     cells = nbformat.read(ROOT / "notebooks" / "howto" / f"{notebook}.ipynb", as_version=4).cells
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    said = [part for cell in cells if cell.cell_type == "code" for part in compile(cell.source, "", "exec", flags).body]
+    return [part for cell in cells if cell.cell_type == "code" for part in compile(cell.source, "", "exec", flags).body]
+
+
+def written(notebook: str, names: set[str]) -> str:
+    """A module of what the notebook says of these names, with the imports that it needs."""
+    said = statements(notebook)
     body = [part for part in said if defined(part) & names]
     assert set().union(*map(defined, body)) == names
     used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
     lines = [line for part in said for line in imported(part, used)]
     return "\n\n".join(['"""Added by one file."""', *map(ast.unparse, [*lines, *body])]) + "\n"
+
+
+def declared(notebook: str, name: str) -> str:
+    """What the notebook gives this name, to be put into a list."""
+    [value] = [part.value for part in statements(notebook) if name in defined(part) and isinstance(part, ast.Assign)]
+    return f"    {ast.unparse(value)},\n"
+
+
+def put_after(line: str, more: str, file: Path) -> None:
+    """Write `more` after the one line in a file that begins so."""
+    before = file.read_text("utf-8")
+    assert before.count(line) == 1
+    file.write_text(before.replace(line, line + more), "utf-8")
 
 
 def defined(part: ast.stmt) -> set[str]:
@@ -80,7 +101,7 @@ def imported(part: ast.stmt, used: set[str]) -> Iterator[ast.stmt]:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the house with a file more on four shelves, and one name more in `READERS`."""
+    """A copy of the house with a file more on four shelves, one name more in `READERS`, and one parser more."""
     root = tmp_path_factory.mktemp("house")
     for part in ("hermes_nb", "tests/estate"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -88,9 +109,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for notebook, (file, names) in RECIPES.items():
         assert not (root / "hermes_nb" / file).exists()
         (root / "hermes_nb" / file).write_text(written(notebook, names), "utf-8")
-    shelf = root / "hermes_nb" / "formats" / "__init__.py"
-    before = shelf.read_text("utf-8")
-    shelf.write_text(before.replace('    "journals",\n', '    "journals",\n    "museum",\n'), "utf-8")
+    put_after('    "journals",\n', '    "museum",\n', root / "hermes_nb" / "formats" / "__init__.py")
+    family = root / "hermes_nb" / "parsers" / "json_calls" / "__init__.py"
+    put_after("FORMATS: tuple[Format, ...] = (\n", declared("add_a_parser", "MINE"), family)
     return root
 
 
