@@ -56,9 +56,12 @@ class Gemma(Format):
             reader.failed(end.message, begin, after, min(end.position, stop), name=head["name"])
             reader.at = after
             return
-        following = yield from reader.past_space(end)
-        closed = yield from reader.starting(stops(self.end), following)
-        reader.at = following + len(closed) if closed else end
+        if reader.text.startswith(self.end, end):
+            reader.at = end + len(self.end)
+        else:
+            following = yield from reader.past_space(end)
+            closed = yield from reader.starting(stops(self.end), following)
+            reader.at = following + len(closed) if closed else end
         body = Body(reader.text[place:end], self.quote, self.bare)
         try:
             arguments = body.arguments(reader, head["name"])

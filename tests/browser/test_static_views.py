@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FOREIGN = """outputs => [...new Set(outputs
   .flatMap(one => [...one.querySelectorAll('*')])
-  .filter(one => !/^(DIV|P|B|BDI|BR|BLOCKQUOTE|CODE|PRE|SPAN|DEL|INS|DETAILS|SUMMARY|TABLE|THEAD|TBODY|TR|TH|TD)$/
+  .filter(one => !/^(DIV|P|B|BDI|BR|BLOCKQUOTE|CODE|PRE|SPAN|DEL|INS|I|DETAILS|SUMMARY|TABLE|THEAD|TBODY|TR|TH|TD)$/
     .test(one.tagName))
   .map(one => one.tagName))]"""
 OUTSIDE = """() => ({
