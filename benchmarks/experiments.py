@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 300
 
 Cost = dict[str, Any]
-"""The measurements of one system; `failed` in their place, with the reason."""
+"""The measurements of one system; `failed` or `skipped` in their place, with the reason."""
 
 Round = dict[str, Cost]
 
@@ -94,6 +94,12 @@ def pages(_url: str, systems: Sequence[str]) -> Round:
     return {system: costs if "failed" in costs else costs[system] for system in systems}
 
 
+def paint(_url: str, systems: Sequence[str]) -> Round:
+    """How long Chromium takes to paint the live view of a long run: see `paint.py`."""
+    costs = _told_by([sys.executable, "-m", "benchmarks.paint"])
+    return {system: costs if "failed" in costs or "skipped" in costs else costs[system] for system in systems}
+
+
 def parsing(url: str, systems: Sequence[str]) -> Round:
     """What reading calls out of text costs (see `parsing.py`), beside a turn of ours."""
     turn = _worker("ours", SHORT, url)
@@ -117,6 +123,7 @@ EXPERIMENTS = {
     "frames-long": Experiment(tables(1_000_000), ("bare", "ours")),
     "views": Experiment(views, ("bare", "ours")),
     "pages": Experiment(pages, ("bare", "ours", "bare, whole")),
+    "paint": Experiment(paint, ("bare", "ours")),
     "parsing": Experiment(parsing, ("ours",)),
 }
 

@@ -50,7 +50,7 @@ class Row:
 
     def _value(self, costs: Round, system: str) -> float | None:
         cost = costs.get(system)
-        return None if cost is None or "failed" in cost else self.value(cost)
+        return None if cost is None or "failed" in cost or "skipped" in cost else self.value(cost)
 
     def met(self, rounds: Rounds) -> bool | None:
         """Whether the median reaches the goal; None where nothing was measured."""
@@ -122,6 +122,9 @@ ROWS = [
     Row("views", "... of what telling all anew sends", lambda cost: cost.get("bytes"), "ratio", 0.01),
     Row("pages", "static page of 1,000 turns: CPU, of joining what it shows", lambda cost: cost["cpu"], "ratio", 1.5),
     Row("pages", "... of joining all the run's texts", lambda cost: cost["cpu"], "ratio", 1.5, against="bare, whole"),
+    Row("paint", "500 rows, all of them painted: time, of a bare <table>", lambda cost: cost["500"], "ratio", 3),
+    Row("paint", "1,000 rows opened, 200 of them painted", lambda cost: cost["1000"], "ratio", 3),
+    Row("paint", "5,000 rows opened, 200 of them painted", lambda cost: cost["5000"], "ratio", 4),
 ]  # fmt: skip
 
 SHARED = ("short", "wide", "many", "blocking", "frames")
@@ -154,6 +157,8 @@ def troubles(measured: dict[str, list[Round]]) -> list[str]:
         for system, cost in (pair for one in rounds for pair in one.items()):
             if "failed" in cost:
                 found.append(f"{system} failed at {experiment}: {cost['failed']}")
+            elif "skipped" in cost:
+                found.append(f"{experiment} was skipped: {cost['skipped']}")
             elif cost.get("requests", 0) != cost.get("turns", 0):
                 found.append(f"{system} made {cost['requests']} requests for {cost['turns']} turns of {experiment}")
     return list(dict.fromkeys(found))
