@@ -19,7 +19,7 @@ const KEYS = [
 function make(tag, kind, ...parts) {
 	const node = document.createElement(tag);
 	if (kind) node.className = kind;
-	node.append(...parts.filter((part) => part !== null && part !== undefined));
+	node.append(...parts.filter((part) => part != null));
 	return node;
 }
 
@@ -100,6 +100,7 @@ function clock(seconds) {
 }
 
 const going = (seconds) => (seconds < 10 ? `${Math.max(seconds, 0).toFixed(1)} s` : clock(seconds));
+const waiting = (seconds) => `Waiting ${clock(seconds)}.`;
 const brief = (seconds) => (seconds < 60 ? `${seconds.toFixed(1)} s` : clock(seconds));
 
 // What is known of a run: one for all windows on it.
@@ -108,9 +109,7 @@ class Store {
 		Object.assign(this, { model, views: new Set(), last: null, alive: true, ready: false, seq: 0, speed: 1, go: null });
 		this.clear();
 		model.on("msg:custom", (message) => this.take(message));
-		const lost = () => this.lost();
-		model.on("comm:close", lost);
-		model.on("comm_live_update", lost);
+		for (const end of ["comm:close", "comm_live_update"]) model.on(end, () => this.lost());
 		this.ask({ ask: "rows" });
 	}
 
@@ -265,8 +264,8 @@ class View {
 			this.stopping, this.moring);
 		on(this.strip, "click", (event) => event.target.dataset?.row && this.goTo(event.target.dataset.row));
 		this.axis = make("div", "row axis-row");
-		this.list = make("ol", "");
-		this.nav = said(make("nav", ""), { label: "Outline" });
+		this.list = make("ol");
+		this.nav = said(make("nav"), { label: "Outline" });
 		this.split = make("div", "", this.nav, make("div", "ledger", this.axis, this.list));
 		this.footer = make("footer", "", ...KEYS.slice(0, 6).map(hint));
 		this.pill = button("", "pill", () => this.toEnd());
@@ -331,7 +330,7 @@ class View {
 		return this.pills();
 	}
 
-	// Somebody types elsewhere on the page: nothing moves under their hands.
+	// Somebody types elsewhere on the page: nothing moves under them.
 	editing() {
 		const at = active();
 		return Boolean(at) && !this.root.contains(at) && (at.isContentEditable || /^(INPUT|TEXTAREA)$/.test(at.tagName));
@@ -344,9 +343,8 @@ class View {
 
 	// What somebody has opened, or stands on, is not folded away.
 	spare(fold) {
-		const inside = (id) => id && place(fold.first) <= place(id) && place(id) <= place(fold.last);
-		const focused = this.list.contains(active()) && inside(this.state.current);
-		if (focused || [...this.state.opened].some(inside)) this.state.unfolded.add(fold.first);
+		const { current, opened } = this.state, stood = current && this.holds() ? [current] : [];
+		if ([...stood, ...opened].some((id) => within(fold, id))) this.state.unfolded.add(fold.first);
 	}
 
 	announce({ all, changed, head }) {
@@ -369,8 +367,7 @@ class View {
 		this.run.last = this.state;
 		const { head, ready, alive } = this.run;
 		const [sign, word] = alive || (ready && !head.going) ? head.state ?? ["○", "not started"] : ["⊘", "kernel stopped"];
-		const kind = sign === "✗" ? "bad" : sign === "●" || sign === "?" ? "now" : "";
-		this.stateBox.className = `state ${kind}`;
+		this.stateBox.className = `state ${tone(sign)}`;
 		this.stateBox.replaceChildren(glyph(sign), word);
 		this.title.replaceChildren(...(head.names ?? []).map((name) => ink(make("bdi", "name"), name)));
 		said(this.root, { label: ["run", ...(head.names ?? []), word].join(", ") });
@@ -459,9 +456,8 @@ class View {
 		if (key === this.menuKey) return;
 		this.menuKey = key;
 		const pressed = (name, on) => said(button(name, "", () => this.toggle(name.toLowerCase())), { pressed: on });
-		const buttons = [this.timed() ? pressed("Timeline", timeline) : null, wide ? pressed("Outline", outline) : null,
-			button("First error", "", () => this.firstError()), button("End", "", () => this.toEnd())];
-		this.menu.replaceChildren(make("div", "buttons", ...buttons), make("div", "keys", ...KEYS.map(hint)));
+		const buttons = [this.timed() ? pressed("Timeline", timeline) : null, wide ? pressed("Outline", outline) : null];
+		this.menu.replaceChildren(make("div", "buttons", ...buttons, ...this.leaps()), make("div", "keys", ...KEYS.map(hint)));
 	}
 
 	timed() {
@@ -470,7 +466,7 @@ class View {
 
 	// The rows: which are shown, and what of the page has to change for it.
 	rows() {
-		const wanted = this.state.filter.trim().toLowerCase();
+		const wanted = this.wanted();
 		const all = this.shown(wanted);
 		let [from, to] = [0, all.length];
 		if (to > PAGED) [from, to] = this.state.page ?? (this.run.head.going ? [to - PAGE, to] : [0, PAGE]);
@@ -483,6 +479,10 @@ class View {
 		this.paging(from, to, all.length);
 		this.count.hidden = !wanted;
 		this.count.textContent = wanted ? `${all.length} of ${this.run.order.length}` : "";
+	}
+
+	wanted() {
+		return this.state.filter.trim().toLowerCase();
 	}
 
 	shown(wanted) {
@@ -525,9 +525,9 @@ class View {
 		const mode = `${this.state.timeline}|${wanted}`;
 		if (mode !== this.mode) this.items.clear();
 		this.mode = mode;
-		const kept = new Map(), focused = this.list.contains(active()) ? active() : null;
+		const kept = new Map(), focused = this.holds() ? active() : null;
 		const keep = focused?.closest("li")?.dataset.key, inRow = focused?.classList.contains("row");
-		const keys = new Set(entries.map((entry) => entry.key));
+		const keys = new Set(entries.map(({ key }) => key));
 		for (const [key, item] of this.items) if (!keys.has(key)) item.node.remove();
 		let at = this.list.firstChild;
 		for (const entry of entries) {
@@ -543,20 +543,16 @@ class View {
 			if (item.node === at) at = at.nextSibling;
 			else this.list.insertBefore(item.node, at);
 		}
-		while (at) {
-			const next = at.nextSibling;
-			at.remove();
-			at = next;
-		}
+		while (at?.nextSibling) at.nextSibling.remove();
+		at?.remove();
 		this.items = kept;
 		this.rove();
-		if (inRow && keep && !this.list.contains(active())) focusOn(this.items.get(keep)?.head);
+		if (inRow && keep && !this.holds()) focusOn(this.items.get(keep)?.head);
 	}
 
 	item(entry, wanted, old, open) {
 		const { row, fold, key, line } = entry;
-		const node = make("li", [line ? "line" : "", failed(row) ? "isbad" : "", row.q ? "isask" : "", open ? "open" : ""]
-			.filter(Boolean).join(" "));
+		const node = make("li", classes({ line, isbad: failed(row), isask: row.q, open }));
 		node.dataset.key = key;
 		const head = this.head(row, wanted, open, fold);
 		on(head, "click", () => getSelection().isCollapsed && this.flip(key));
@@ -564,7 +560,7 @@ class View {
 		node.append(head);
 		const item = { node, head, row, line, fold, open, body: null };
 		if (open && !fold) {
-			const same = old?.body && (old.row.q?.id ?? "") === (row.q?.id ?? "");
+			const same = old?.body && old.row.q?.id === row.q?.id;
 			item.body = same ? old.body : this.opened(key, row);
 			node.append(item.body);
 		}
@@ -577,14 +573,12 @@ class View {
 		const what = row.x !== undefined && !timeline ? this.userText(row, wanted) : this.what(row, wanted);
 		const parts = [chevron, make("span", "n", row.t ?? ""), make("span", `who ${row.w}`, row.w), what];
 		if (timeline) parts.push(this.lane(row));
-		if (row.s) {
-			const kind = failed(row) ? "bad" : row.s[0] === "…" || row.s[0] === "?" ? "now" : "";
-			parts.push(make("span", `status ${kind}`, glyph(row.s[0]), row.s[1]));
-		} else if (!timeline) what.classList.add("span");
-		const time = make("span", "num t", row.d ?? "");
-		if (row.l && row.b) time.dataset.since = row.b[0];
+		if (row.s) parts.push(make("span", `status ${tone(row.s[0])}`, glyph(row.s[0]), row.s[1]));
+		else if (!timeline) what.classList.add("span");
+		const live = row.l && row.b, took = live ? going(this.run.now() - row.b[0]) : row.d;
+		const time = make("span", "num t", took ?? "");
+		if (live) time.dataset.since = row.b[0];
 		parts.push(time);
-		if (time.dataset.since) time.textContent = going(this.run.now() - row.b[0]);
 		if (!timeline) parts.push(make("span", "num k", row.k ?? ""));
 		if (row.p && !timeline) parts.push(ink(make("span", "err mono"), around(row.p, wanted), wanted));
 		const node = make("div", "row", ...parts);
@@ -601,14 +595,12 @@ class View {
 	what(row, wanted) {
 		const node = make("span", "what");
 		if (row.a) {
-			const name = ink(make("b", ""), row.a, wanted);
-			const mono = make("bdi", "mono", name);
+			const mono = make("bdi", "mono", ink(make("b"), row.a, wanted));
 			if (row.g && !this.state.timeline) ink(mono, ` ${around(row.g, wanted)}`, wanted);
 			node.append(mono);
 			return node;
 		}
-		const text = row.g ?? row.x ?? "";
-		const dim = row.y || !["model", "user"].includes(row.w);
+		const text = row.g ?? row.x ?? "", dim = row.y || !["model", "user"].includes(row.w);
 		node.append(ink(make("bdi", dim ? "dim" : ""), around(text, wanted), wanted));
 		if (row.m) {
 			node.classList.add("sized");
@@ -619,9 +611,7 @@ class View {
 	}
 
 	userText(row, wanted) {
-		const node = ink(make("bdi", ""), row.x, wanted), box = make("span", "what u", node);
-		if (row.c) box.append(make("span", "cut", row.c));
-		return box;
+		return make("span", "what u", ink(make("bdi"), row.x, wanted), row.c ? make("span", "cut", row.c) : null);
 	}
 
 	lane(row) {
@@ -654,8 +644,7 @@ class View {
 		if (row?.q || this.hidden.has(key)) return;
 		const name = fold ? fold.first : key, open = want ?? !set.has(name);
 		if (open === set.has(name)) return;
-		if (open) set.add(name);
-		else set.delete(name);
+		set[open ? "add" : "delete"](name);
 		if (open && this.run.bodies.has(key)) this.behind(key);
 		this.rows();
 	}
@@ -688,25 +677,22 @@ class View {
 	opened(id, row, silent = false) {
 		if (row.q) return this.gate(row.q);
 		const body = make("div", "body"), known = this.run.bodies.get(id);
+		const alone = (told) => body.append(make("span", "label"), make("div", "val dim", told));
 		if (!known) {
 			const told = !this.run.alive ? "kernel stopped: see the static form"
 				: silent ? "The kernel does not answer: it is busy, or it stopped." : "…";
-			body.append(make("span", "label"), make("div", "val dim", told));
+			alone(told);
 			if (!this.run.bodies.has(id) && !silent) this.behind(id);
 			return body;
 		}
 		known.parts.forEach((part, number) => body.append(make("span", "label", part.label), this.part(id, part, number)));
-		if (!known.parts.length) body.append(make("span", "label"), make("div", "val dim", "Nothing more."));
+		if (!known.parts.length) alone("Nothing more.");
 		return body;
 	}
 
 	part(id, part, number) {
-		const value = make("div", "val"), wanted = this.state.filter.trim().toLowerCase();
-		const boxed = part.text !== undefined && part.text !== "";
-		if (!boxed) {
-			value.append(make("bdi", "", part.told ?? "empty"));
-			return value;
-		}
+		if (!part.text) return make("div", "val", make("bdi", "", part.told ?? "empty"));
+		const value = make("div", "val"), wanted = this.wanted();
 		const source = make("div", "src", make("span", "label", [part.told, part.laid ? "laid out" : ""].filter(Boolean).join(", ")));
 		if (part.warned) source.append(make("span", "badge", "looks like control text"));
 		const act = (text, name, does) => {
@@ -719,7 +705,7 @@ class View {
 				this.run.ask({ ask: "more", id, part: number, at: 0, raw: !part.raw }));
 		}
 		act("Copy", "copy", (event) => this.copy(id, number, event.target));
-		const text = part.prose ? make("div", "prose-in") : make("code", "");
+		const text = part.prose ? make("div", "prose-in") : make("code");
 		if (part.laid) laidOut(text, part.text, wanted);
 		else coloured(text, part.text, part.colours ?? [], wanted);
 		const box = part.prose ? text : make("pre", part.bad ? "bad" : "", text);
@@ -736,7 +722,7 @@ class View {
 		return value;
 	}
 
-	async copy(id, part, at) {
+	copy(id, part, at) {
 		this.run.copy(id, part, async (text) => {
 			await navigator.clipboard.writeText(text);
 			if (!at) return this.say("copied");
@@ -751,9 +737,9 @@ class View {
 		const body = make("div", "body gate");
 		said(body, { role: "group", label: `${question.name} asks you` });
 		const waited = make("span", "dim waited");
-		waited.dataset.from = question.since;
-		waited.textContent = `Waiting ${clock(this.run.now() - question.since)}.`;
-		const code = make("code", "");
+		waited.dataset.since = question.since;
+		waited.textContent = waiting(this.run.now() - question.since);
+		const code = make("code");
 		laidOut(code, question.text, "");
 		const given = make("pre", "", code, question.mark ? make("span", "cut", question.mark) : null);
 		const parts = {
@@ -841,16 +827,17 @@ class View {
 			this.draw();
 		};
 		const told = make("span", "label", `rows ${from + 1} to ${to} of ${all}`);
-		const buttons = [];
-		if (from > 0) buttons.push(button("Previous 200", "", () => show(from - PAGE, to)));
-		if (to < all) buttons.push(button("Next 200", "", () => show(from, to + PAGE)));
-		buttons.push(button("First error", "", () => this.firstError()), button("End", "", () => this.toEnd()));
-		this.pages.replaceChildren(told, ...buttons);
+		const before = from > 0 ? [button("Previous 200", "", () => show(from - PAGE, to))] : [];
+		const after = to < all ? [button("Next 200", "", () => show(from, to + PAGE))] : [];
+		this.pages.replaceChildren(told, ...before, ...after, ...this.leaps());
+	}
+
+	leaps() {
+		return [button("First error", "", () => this.firstError()), button("End", "", () => this.toEnd())];
 	}
 
 	firstError() {
-		const at = this.entries.find(({ row }) => failed(row));
-		if (at) this.reach(at.key, true);
+		this.reach(this.entries.find(({ row }) => failed(row))?.key, true);
 	}
 
 	toEnd() {
@@ -874,15 +861,14 @@ class View {
 
 	goTo(id) {
 		this.filter.value = this.state.filter = "";
-		for (const fold of this.run.folds.values())
-			if (place(fold.first) <= place(id) && place(id) <= place(fold.last)) this.state.unfolded.add(fold.first);
+		for (const fold of this.run.folds.values()) if (within(fold, id)) this.state.unfolded.add(fold.first);
 		this.forget();
 		this.draw();
 		this.reach(id, false);
 	}
 
 	reach(key, focus) {
-		const at = this.entries.findIndex((entry) => entry.key === key);
+		const at = this.at(key);
 		if (at < 0) return;
 		const [from, to] = this.window;
 		if (at < from || at >= to) {
@@ -906,17 +892,24 @@ class View {
 		for (const [key, item] of this.items) item.head.tabIndex = key === current ? 0 : -1;
 	}
 
+	at(key = this.state.current) {
+		return this.entries.findIndex((one) => one.key === key);
+	}
+
+	// Whether the focus is in the rows.
+	holds() {
+		return this.list.contains(active());
+	}
+
 	step(by) {
-		const keys = this.entries.map((entry) => entry.key), at = keys.indexOf(this.state.current);
-		const inside = this.list.contains(active());
-		this.reach(keys[Math.min(Math.max(inside && at >= 0 ? at + by : Math.max(at, 0), 0), keys.length - 1)], true);
+		const at = this.at(), to = Math.max(at + (this.holds() && at >= 0 ? by : 0), 0);
+		this.reach(this.entries[Math.min(to, this.entries.length - 1)]?.key, true);
 	}
 
 	error(by) {
-		const keys = this.entries.map((entry) => entry.key), at = keys.indexOf(this.state.current);
-		const inside = this.list.contains(active()), begin = inside ? at + by : by > 0 ? 0 : keys.length - 1;
-		for (let index = begin; index >= 0 && index < keys.length; index += by)
-			if (failed(this.entries[index].row)) return this.reach(keys[index], true);
+		const { entries } = this;
+		for (let at = this.holds() ? this.at() + by : by > 0 ? 0 : entries.length - 1; entries[at]; at += by)
+			if (failed(entries[at].row)) return this.reach(entries[at].key, true);
 		return this.say("no more errors");
 	}
 
@@ -927,13 +920,13 @@ class View {
 			event.stopPropagation();
 			return;
 		}
-		const { current } = this.state;
+		const { current } = this.state, down = () => this.step(1), up = () => this.step(-1);
 		const acts = {
-			j: () => this.step(1), ArrowDown: () => this.step(1), k: () => this.step(-1), ArrowUp: () => this.step(-1),
+			j: down, ArrowDown: down, k: up, ArrowUp: up,
 			Home: () => this.reach(this.entries[0]?.key, true), End: () => this.reach(this.entries.at(-1)?.key, true),
 			e: () => this.error(1), E: () => this.error(-1), t: () => this.timed() && this.toggle("timeline"),
 			o: () => this.run.order.length >= OUTLINED && this.toggle("outline"), "?": () => this.toggle("more"),
-			"/": () => this.filter.focus(), Escape: () => this.escape(target),
+			"/": () => this.filter.focus(), Escape: () => (this.state.filter ? this.clear() : target.blur()),
 			c: () => current && this.copy(current.split(":")[0], -1, null),
 		};
 		const onRow = {
@@ -945,11 +938,6 @@ class View {
 		acts[key]();
 		event.preventDefault();
 		event.stopPropagation();
-	}
-
-	escape(target) {
-		if (this.state.filter) this.clear();
-		else target.blur();
 	}
 
 	// Where what can be seen of the page ends, below the view.
@@ -974,12 +962,12 @@ class View {
 		this.nav.hidden = !shown;
 		this.split.className = shown ? "split" : "";
 		if (!shown) return;
-		const groups = [];
+		const groups = [], begin = (id, kind, text) => groups.push({ id, kind, text, times: 1, wrong: 0 });
 		for (const id of this.run.order) {
 			const row = this.run.rows.get(id), last = groups.at(-1);
-			if (row.w === "user") groups.push({ id, text: row.x ?? row.g ?? "", kind: "user", times: 1, wrong: 0 });
+			if (row.w === "user") begin(id, "user", row.x ?? row.g ?? "");
 			else if (row.w === "tool" && last?.kind === "sub" && last.text === row.a) last.times += 1;
-			else if (row.w === "tool") groups.push({ id, text: row.a, kind: "sub", times: 1, wrong: 0 });
+			else if (row.w === "tool") begin(id, "sub", row.a);
 			if (failed(row)) groups.at(-1).wrong += 1;
 		}
 		this.places = groups.map(({ id, text, kind, times, wrong }) => {
@@ -1005,20 +993,25 @@ class View {
 		if (!this.run.head.going || !this.run.alive) return;
 		const now = this.run.now();
 		if (this.clockBox) this.clockBox.textContent = clock(now);
-		for (const node of this.list.querySelectorAll(".num.t[data-since]")) node.textContent = going(now - Number(node.dataset.since));
-		for (const node of this.list.querySelectorAll(".waited")) node.textContent = `Waiting ${clock(now - Number(node.dataset.from))}.`;
+		const each = (chosen, told) => {
+			for (const node of this.list.querySelectorAll(chosen)) node.textContent = told(now - Number(node.dataset.since));
+		};
+		each(".num.t[data-since]", going);
+		each(".waited", waiting);
 		if (!this.state.timeline) this.strips();
 	}
 }
 
 const focusOn = (node) => node?.focus({ preventScroll: true });
 const active = () => document.activeElement;
+const tone = (sign) => (sign === "✗" ? "bad" : "●…?".includes(sign) ? "now" : "");
 const tool = (row) => row.w === "tool";
 const failed = (row) => row.s?.[0] === "✗";
+const within = (fold, id) => place(fold.first) <= place(id) && place(id) <= place(fold.last);
+const classes = (given) => Object.keys(given).filter((name) => given[name]).join(" ");
 
 function bar(row, at, length, top) {
-	const kind = [tool(row) ? "t" : "", failed(row) ? "x" : "", row.l ? "live" : ""].filter(Boolean).join(" ");
-	const node = make("i", kind);
+	const node = make("i", classes({ t: tool(row), x: failed(row), live: row.l }));
 	node.style.setProperty("--at", at);
 	node.style.setProperty("--for", length);
 	node.style.top = `${top}px`;
@@ -1027,7 +1020,7 @@ function bar(row, at, length, top) {
 }
 
 function hits(row, wanted) {
-	return [row.a, row.g, row.x, row.p, row.s?.[1], row.w].some((text) => text && text.toLowerCase().includes(wanted));
+	return [row.a, row.g, row.x, row.p, row.s?.[1], row.w].some((text) => text?.toLowerCase().includes(wanted));
 }
 
 function factOf([sign, bold, rest]) {
