@@ -5,6 +5,7 @@ A server on this machine stands where the attacks send what they stole, and must
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -226,6 +227,21 @@ def test_V07_an_errors_first_line_is_read_without_a_click(page: Page, tmp_path: 
     assert failed.count() == 2
     assert failed.get_by_text("ZeroDivisionError: float division by zero").is_visible()
     assert failed.get_by_text("Expecting ',' delimiter").is_visible()
+
+
+def test_a_status_begins_where_the_others_do_however_long_its_words_are(page: Page) -> None:
+    script = Script()
+    script.ask("", ("add", {}), ("ad", {}), ("add", "{")).answer("5")
+    script.answer("no such tool", 1, error=("unknown_tool", "no such tool")).answer("no", 2, error=("bad_json", "no"))
+    script.done().ask("", ("add", {"c": 1})).answer("no", error=("bad_arguments", "c is no argument")).done()
+    script.end()
+    # The lab's own padding, which takes part of a cell's width.
+    lab = "<style>* { font: 13px sans-serif } b { font-weight: 700 } td{ box-sizing: border-box; padding: 6px }</style>"
+    page.set_content(lab + views.html(script.result()))
+
+    statuses = page.locator("td").filter(has_text=re.compile("^[✓✗]"))
+    assert len({place["x"] for one in statuses.all() if (place := one.bounding_box())}) == 1
+    assert statuses.count() == 4
 
 
 def test_V15_a_row_leads_to_what_it_holds_within_a_closed_part(page: Page, tmp_path: Path) -> None:

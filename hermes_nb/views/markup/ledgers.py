@@ -42,6 +42,11 @@ FULL, WIDE = (
 )
 """A row of all columns, and one whose words run over the last of them; each as it is, and as a tool error."""
 
+LONG = form(line(*(cell("long" if name == "status" else name, GAP) for name, _ in COLUMNS), wrong=True))
+"""A row whose status is too wide for its column."""
+
+WIDEST = len("✗ bad JSON")
+
 NAMED = form(element("code", element("b", value(GAP)), " ", value(GAP)))
 """A call's tool and its gist."""
 
@@ -111,7 +116,8 @@ def table_row(row: Row, frame: Frame) -> Markup:
         return WIDE[row.failed](row.turn, who, what(row, frame))
     status = hard(f"{row.glyph} {row.status}".strip())
     told = BOLD(status) if row.failed else status
-    return FULL[row.failed](row.turn, who, what(row, frame), told, hard(row.time), row.tokens)
+    drawn = LONG if row.failed and len(status) > WIDEST else FULL[row.failed]
+    return drawn(row.turn, who, what(row, frame), told, hard(row.time), row.tokens)
 
 
 def what(row: Row, frame: Frame) -> Markup:

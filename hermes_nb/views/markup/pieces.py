@@ -40,6 +40,8 @@ STYLES = {
     "first": f"{LEFT}flex:2 1 10em;min-width:0;overflow-wrap:anywhere",
     "name": f"{LEFT}flex:1 1 6em;min-width:0;overflow-wrap:anywhere",
     "status": f"{LEFT}flex:0 0 8em",
+    # Wider than its column, it runs into the room beside it, rather than begin further left than the others.
+    "long": f"{LEFT}flex:0 0 8em;min-width:0",
     "time": "flex:0 0 4em",
     "tokens": "flex:0 0 4em",
     "label": "margin:.4em 0 0",
