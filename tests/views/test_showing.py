@@ -94,7 +94,8 @@ async def test_several_runs_are_a_table_that_keeps_its_rows_in_place(cell: Cell)
 
     assert {identity for identity, _ in cell.at} == {cell.at[0][0]}
     assert [update for _, update in cell.at] == [False] + [True] * (len(cell.at) - 1)
-    assert cell.shown[-1] == hn.views.runs(results)._repr_mimebundle_()
+    still = {kind: form for kind, form in cell.shown[-1].items() if "widget-view" not in kind}
+    assert still == hn.views.runs(results)._repr_mimebundle_()
     for shown in cell.shown:
         places = [shown["text/plain"].index(f"item {number}") for number in range(3)]
         assert places == sorted(places)

@@ -7,9 +7,9 @@ import contextvars
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hermes_nb.events import Event, RunFinished
 from hermes_nb.exceptions import MissingDependency
@@ -17,7 +17,10 @@ from hermes_nb.records import AgentResult
 from hermes_nb.views.rows import table, words
 from hermes_nb.views.run.feed import Source
 from hermes_nb.views.run.pace import later
-from hermes_nb.views.run.showing import notebook
+from hermes_nb.views.run.showing import in_a_kernel, notebook
+
+if TYPE_CHECKING:
+    from hermes_nb.views.run.listed import RunsView
 
 PACE_SECONDS = 0.5
 
@@ -37,15 +40,18 @@ class Several:
         self._told_at = time.monotonic()
         with self._lock:
             self._left = sum(run.observe(self._happened).stop_reason == "running" for run in runs)
+            self._window = window(self._told) if self._left > 0 and in_a_kernel() else None
             self._id = self._notebook.display(self._bundle(), raw=True, display_id=True).display_id
 
     def _bundle(self) -> dict[str, str]:
         from hermes_nb import views
 
-        told = [run.result for run in self._runs]
-        if self._left <= 0:
-            return views.runs(told)._repr_mimebundle_()
-        return views.View(lambda lens: table(told, lens, by="given", opened=0))._repr_mimebundle_()
+        told = self._told()
+        drawn = views.runs(told) if self._left <= 0 else views.View(lambda lens: table(told, lens, by="given"))
+        return live(self._window) | drawn._repr_mimebundle_()
+
+    def _told(self) -> list[AgentResult]:
+        return [run.result for run in self._runs]
 
     def _happened(self, event: Event) -> None:
         with self._lock:
@@ -62,8 +68,30 @@ class Several:
     def _tell(self) -> None:
         with self._lock:
             self._due, self._told_at = False, time.monotonic()
+        if self._window is not None:
+            self._window.tell()
+            if self._left > 0:
+                return
         # In no context, so that it belongs to the cell that runs now.
         contextvars.Context().run(self._notebook.update_display, self._bundle(), raw=True, display_id=self._id)
+
+
+def window(told: Callable[[], list[AgentResult]]) -> RunsView | None:
+    """The live table of these runs, where there can be one."""
+    from hermes_nb import views
+
+    try:
+        from hermes_nb.views.run.listed import RunsView
+    except MissingDependency:
+        return None
+    return RunsView(told, lambda result, turns: views.text(result, turns=turns))
+
+
+def live(shown: RunsView | None) -> dict[str, str]:
+    """What shows the live table, and nothing else of it."""
+    bundle: Any = shown._repr_mimebundle_() if shown is not None else {}
+    kinds = bundle[0] if isinstance(bundle, tuple) else bundle or {}
+    return {kind: value for kind, value in kinds.items() if "widget-view" in kind}
 
 
 async def progress(runs: Iterable[Held]) -> list[AgentResult]:

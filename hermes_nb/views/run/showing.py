@@ -21,8 +21,7 @@ def show(run: Source | AgentResult) -> None:
     """
     displayed = notebook()
     result = run if isinstance(run, AgentResult) else run.result
-    in_a_kernel = hasattr(import_module("IPython").get_ipython(), "kernel")
-    if isinstance(run, AgentResult) or result.stop_reason != "running" or not in_a_kernel:
+    if isinstance(run, AgentResult) or result.stop_reason != "running" or not in_a_kernel():
         displayed.display(result._repr_mimebundle_(), raw=True)
         return
     feed = Feed(run)
@@ -47,6 +46,11 @@ def notebook() -> Any:
         return import_module("IPython.display")
     except ModuleNotFoundError as error:
         raise MissingDependency("showing a run", "lab") from error
+
+
+def in_a_kernel() -> bool:
+    """Whether this runs in a notebook's kernel, rather than in a terminal."""
+    return hasattr(import_module("IPython").get_ipython(), "kernel")
 
 
 def _window(feed: Feed) -> dict[str, Any]:
