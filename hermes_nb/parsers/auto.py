@@ -114,9 +114,7 @@ def found_in(text: str, formats: Sequence[Format], schemas: Schemas, *, opened: 
 
 
 def _read(text: str, format: Format, schemas: Schemas, opened: bool) -> Parsed:
-    stream = Stream(format, schemas, opened=opened)
-    stream.feed(text)
-    return stream.finish()
+    return Stream(format, schemas, opened=opened).whole(text)
 
 
 def _number(found: Sequence[object], noun: str) -> str:

@@ -130,6 +130,35 @@ def test_functiongemma_s_strings_are_numbers_where_no_schema_tells() -> None:
     assert found(parser.parse(text, tool({"type": "string"}))) == [("f", {"a": "42"})]
 
 
+@pytest.mark.parametrize("body", ["a:1,b:null", "a:1 , b:null", "a:1, ,,b:null,", " a: 1,b :null", "a:1,,b:null , "])
+def test_commas_and_blanks_between_gemma_s_members_make_no_difference(body: str) -> None:
+    [call] = parsers.get_parser("gemma4").parse(f"<|tool_call>call:f{{{body}}}<tool_call|>").calls
+
+    assert call.arguments == '{"a":1,"b":null}'
+
+
+@pytest.mark.parametrize("items", ["1,'x'", "1 , 'x' ", " 1,\n'x',", '1, "x"'])
+def test_blanks_in_a_python_list_make_no_difference(items: str) -> None:
+    [call] = parsers.get_parser("pythonic").parse(f"[f(a=[{items}], b = True ,c='it\\'s', d=\"it's\")]").calls
+
+    assert call.arguments == '{"a":[1,"x"],"b":true,"c":"it\'s","d":"it\'s"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<parameter=a>\n1\n</parameter>\n<parameter=b>\nx < y\n</parameter>\n",
+        "\n <parameter='a'>1</parameter><parameter=b>x < y</parameter>",
+        '<parameter="a" >1</parameter> <parameter= b>x < y</parameter>',
+        "<parameter=a>1<parameter=b>x < y</parameter>",
+    ],
+)
+def test_blanks_and_quotes_around_a_tag_s_name_make_no_difference(body: str) -> None:
+    [call] = parsers.get_parser("qwen3_coder").parse(f"<function=f>{body}</function>").calls
+
+    assert call.arguments == '{"a":1,"b":"x < y"}'
+
+
 def test_the_parser_s_own_tools_hold_where_none_are_given() -> None:
     parser = parsers.get_parser("glm47", tool({"type": "string"}))
 

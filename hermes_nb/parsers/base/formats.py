@@ -150,6 +150,11 @@ class Stream:
             self._go_on()
         return tuple(self._told[told:])
 
+    def whole(self, text: str) -> Parsed:
+        """Everything in a text that is there at once: nothing is waited for."""
+        self._reader.text = text
+        return self.finish()
+
     def finish(self) -> Parsed:
         """End the text; everything that was found in it."""
         self.end()
@@ -190,9 +195,8 @@ class Parser:
 
     def parse(self, text: str, tools: Iterable[Mapping[str, Any]] | None = None) -> Parsed:
         """Take a whole text apart. `tools` are the tools' schemas (None: the parser's own). Never raises for a text."""
-        stream = Stream(self.format, self._schemas if tools is None else Schemas(tools), opened=self.opened)
-        stream.feed(text)
-        return stream.finish()
+        schemas = self._schemas if tools is None else Schemas(tools)
+        return Stream(self.format, schemas, opened=self.opened).whole(text)
 
     def stream(self) -> Stream:
         """A text to be fed in chunks."""

@@ -275,15 +275,18 @@ class Reader:
             start = end
             yield
 
-    def starting(self, marks: Stops, start: int) -> Reading[str]:
-        """Which of the marks the text has at `start`; empty for none."""
+    def starting(self, marks: Stops, start: int, *, patient: bool = False) -> Reading[str]:
+        """Which of the marks the text has at `start`; empty for none. Where nothing can be told before a mark ends in
+        any case, `patient` waits for a character that ends one, and not for the first that none has."""
         while True:
             found = marks.pattern.match(self.text, start)
             if self.ended or (found and marks.settled(self.text, start)):
                 return found[0] if found else ""
             if not found and marks.certain(self.text, start) != start and len(self.text) > start:
                 return ""
+            self.wake = marks.lasts if patient else None
             yield
+            self.wake = None
 
     def recover(self, marks: Stops, start: int, broke: int) -> Reading[tuple[str, int]]:
         """The mark to go on from after a call that began at `start` and broke at `broke`.

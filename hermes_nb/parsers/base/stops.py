@@ -28,7 +28,10 @@ class Stops:
 
     def certain(self, text: str, start: int) -> int:
         """How far the text from `start` on holds no mark, whatever it goes on with."""
-        for place in range(max(start, len(text) - self._longest + 1), len(text)):
+        first = max(start, len(text) - self._longest + 1)
+        if self.firsts.isdisjoint(text[first:]):
+            return max(start, len(text))
+        for place in range(first, len(text)):
             if text[place] in self.firsts:
                 rest = text[place:]
                 if any(mark.startswith(rest) for mark in self.marks):

@@ -224,7 +224,7 @@ class XmlCalls(Format):
             if reader.stands(after, at):
                 return place, at if found == self.parameter_end else place
             following = yield from reader.past_space(at)
-            if (yield from reader.starting(after, following)) or following >= len(reader.text):
+            if (yield from reader.starting(after, following, patient=True)) or following >= len(reader.text):
                 return place, at if found == self.parameter_end else place
 
     def _value(self, reader: Reader, name: str, tag: re.Match[str], text: str) -> Any:
