@@ -30,7 +30,7 @@ class Tool:
         timeout: seconds a call may take; the run's by default.
         serial: a call waits for the calls before it in its turn, and holds up those after it.
         isolation: "process": each call runs in a process of its own, which is ended with all it started when the call
-            is over, by a timeout, an interrupt or `stop()` too. It costs some 0.2 s a call. The function and what it
+            is over, by a timeout, an interrupt or `stop()` too. It costs some 0.1 s a call. The function and what it
             uses are copied there, so it works on copies of the notebook's variables, and what it returns comes back,
             up to 8 MiB pickled (of a larger value the content alone). It protects the kernel from a crash or a hang;
             it is no sandbox.
