@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from sys import intern
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from hermes_nb import codec, failures
 from hermes_nb.clocks import SystemClock, random_ids
-from hermes_nb.exceptions import HermesError, ServerError
+from hermes_nb.exceptions import ConfigurationError, HermesError, ServerError
 from hermes_nb.failures import Place
 from hermes_nb.messages import Message, as_text, conversation
 from hermes_nb.records import Reply
@@ -26,6 +26,12 @@ from hermes_nb.replies import reply_from
 from hermes_nb.servers.streams import Hearing, Listener, Stream, cut_short
 
 log = logging.getLogger("hermes_nb")
+
+Mode: TypeAlias = Literal["auto", "record", "replay", "live"]
+"""How a cassette is used."""
+
+CASSETTE_VARIABLE = "HERMES_NB_CASSETTE"
+"""The environment variable whose mode takes the place of every cassette's own, and of every stand-in if it is live."""
 
 
 class Server(Protocol):
@@ -207,6 +213,20 @@ def _schemas(tools: Any) -> list[dict[str, Any]]:
     from hermes_nb.tools.schema import schema
 
     return [tool if isinstance(tool, dict) else schema(tool) for tool in tools]
+
+
+def mode_in(environ: Mapping[str, str]) -> Mode | None:
+    """The mode that the environment asks for, None where it asks for none; raises ConfigurationError for an unknown."""
+    said = environ.get(CASSETTE_VARIABLE, "").strip()
+    mode: Mode | None = known(f"the environment variable {CASSETTE_VARIABLE}", said, get_args(Mode)) if said else None
+    return mode
+
+
+def known(name: str, value: Any, values: Sequence[str]) -> Any:
+    """The value, if it is one of the values that a setting may have; ConfigurationError, with all of them, if not."""
+    if value not in values:
+        raise ConfigurationError(f"{name} is one of {', '.join(map(repr, values))}; got {value!r:.80}")
+    return value
 
 
 async def called(function: Callable[..., Any], *given: Any) -> Any:

@@ -458,6 +458,31 @@ def test_a_default_server_without_a_model_says_which_variable_names_it() -> None
         default_server()
 
 
+async def test_a_stand_in_answers_until_the_environment_says_live() -> None:
+    stand_in = ScriptedServer(["Hello"])
+    for mode in (None, "", "auto", "replay", "record"):
+        with Environment(HERMES_NB_CASSETTE=mode, HERMES_NB_MODEL="hermes-4"):
+            assert default_server(stand_in, max_concurrency=2) is stand_in
+
+    async with ScriptedServer(["Hello from afar"]).serve() as base_url:
+        with Environment(HERMES_NB_CASSETTE="live", HERMES_NB_MODEL="hermes-4", OPENAI_BASE_URL=base_url):
+            server = default_server(stand_in, max_concurrency=2)
+            assert repr(server) == f"OpenAIServer(hermes-4 at {base_url})"
+            assert (await server.ask("Hi")).text == "Hello from afar"
+    assert not stand_in.requests
+
+
+def test_live_without_a_model_and_an_unknown_mode_are_said_and_not_covered_by_the_stand_in() -> None:
+    stand_in = ScriptedServer(["Hello"])
+    with (
+        Environment(HERMES_NB_CASSETTE="live", HERMES_NB_MODEL=None),
+        pytest.raises(ConfigurationError, match="HERMES_NB_MODEL"),
+    ):
+        default_server(stand_in)
+    with Environment(HERMES_NB_CASSETTE="Live"), pytest.raises(ConfigurationError, match=r"one of 'auto'.*got 'Live'"):
+        default_server(stand_in)
+
+
 async def test_a_local_server_needs_no_key() -> None:
     async with ScriptedServer(["Hello"]).serve() as base_url:
         with Environment(OPENAI_API_KEY=None):

@@ -15,17 +15,16 @@ from hermes_nb.exceptions import ConfigurationError
 from hermes_nb.messages import Message
 from hermes_nb.redact import Secret
 from hermes_nb.servers import base
-from hermes_nb.servers.base import Server
+from hermes_nb.servers.base import Mode, Server
 from hermes_nb.servers.cassette.differences import Eye
 from hermes_nb.servers.cassette.file import CassetteFile
 from hermes_nb.servers.cassette.finding import Start
-from hermes_nb.servers.cassette.playing import VARIABLE, MissingTape, PlayedTape
+from hermes_nb.servers.cassette.playing import MissingTape, PlayedTape
 from hermes_nb.servers.cassette.tape import Tape
 from hermes_nb.servers.cassette.taping import RecordedTape
 
 __all__ = ["Cassette", "Tape"]
 
-Mode: TypeAlias = Literal["auto", "record", "replay", "live"]
 Tools: TypeAlias = Literal["replay", "live"]
 
 
@@ -65,10 +64,10 @@ class Cassette:
     ) -> None:
         self.path = Path(path)
         self.server = server
-        self.tools: Tools = _known("tools", tools, get_args(Tools))
-        self.mode: Mode = _known("mode", mode, get_args(Mode))
+        self.tools: Tools = base.known("tools", tools, get_args(Tools))
+        self.mode: Mode = base.known("mode", mode, get_args(Mode))
         self._other: Any = on_miss if hasattr(on_miss, "chat_completion") else None
-        self.on_miss = _known("on_miss", on_miss, ("error", "live")) if self._other is None else on_miss
+        self.on_miss = base.known("on_miss", on_miss, ("error", "live")) if self._other is None else on_miss
         self._file = CassetteFile(self.path)
         self._eye: tuple[object, Eye] = (None, Eye())
 
@@ -91,7 +90,7 @@ class Cassette:
             JournalError: the file is no journal, of a newer major version, or damaged.
         """
         asked = self.server if self.server is not None else server
-        mode = self._mode(environ or {})
+        mode = base.mode_in(environ or {}) or self.mode
         known = frozenset(secrets) | base.secrets_of(asked)
         if mode in ("record", "live"):
             if asked is None:
@@ -120,16 +119,5 @@ class Cassette:
             self._eye = (secrets, eye)
         return eye
 
-    def _mode(self, environ: Mapping[str, str]) -> Mode:
-        said = environ.get(VARIABLE, "").strip()
-        mode: Mode = _known(f"the environment variable {VARIABLE}", said, get_args(Mode)) if said else self.mode
-        return mode
-
     def __repr__(self) -> str:
         return f"Cassette({self.path.name}, {self.mode})"
-
-
-def _known(name: str, value: Any, values: Sequence[str]) -> Any:
-    if value not in values:
-        raise ConfigurationError(f"{name} is one of {', '.join(map(repr, values))}; got {value!r:.80}")
-    return value

@@ -13,7 +13,7 @@ from hermes_nb.exceptions import ServerError
 from hermes_nb.recordings import Recording
 from hermes_nb.records import RunError, ToolCall, ToolResult
 from hermes_nb.replies import fresh_ids
-from hermes_nb.servers.base import Server
+from hermes_nb.servers.base import CASSETTE_VARIABLE, Server
 from hermes_nb.servers.cassette.differences import Eye, Reading, first_difference
 from hermes_nb.servers.cassette.finding import named
 from hermes_nb.servers.cassette.player import Answer, Player
@@ -22,10 +22,7 @@ from hermes_nb.servers.cassette.tape import Tape
 MISS = "CassetteMiss"
 """The type of the error of a run that is not as recorded."""
 
-VARIABLE = "HERMES_NB_CASSETTE"
-"""The environment variable whose mode takes the place of every cassette's own."""
-
-REMEDY = f'Record this run anew with mode="record", or with {VARIABLE}=record.'
+REMEDY = f'Record this run anew with mode="record", or with {CASSETTE_VARIABLE}=record.'
 HINT = (
     "recording asks a server, and keeps what is recorded of other runs; runs that differ need a task, or an attempt, "
     "of their own"

@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from hermes_nb import dialects, failures, outgoing
 from hermes_nb.exceptions import ConfigurationError, HermesError, ServerError
@@ -299,16 +299,27 @@ class OpenAIServer:
         return {**vars(self), "_renamed": set(self._renamed)}
 
 
-def default_server() -> OpenAIServer:
+@overload
+def default_server(**settings: Any) -> OpenAIServer: ...
+@overload
+def default_server(stand_in: T, **settings: Any) -> OpenAIServer | T: ...
+def default_server(stand_in: Any = None, **settings: Any) -> Any:
     """The server that the environment names: HERMES_NB_MODEL at OPENAI_BASE_URL, with OPENAI_API_KEY.
 
+    Args:
+        stand_in: a server that answers in its place, a scripted one in a notebook that is to run without a key. It is
+            given back as it is, unless HERMES_NB_CASSETTE is `live`: then the environment's server is asked.
+        settings: of the environment's server, as `OpenAIServer` takes them.
+
     Raises:
-        ConfigurationError: no model is named.
+        ConfigurationError: no model is named, or HERMES_NB_CASSETTE is no mode.
     """
+    if stand_in is not None and base.mode_in(os.environ) != "live":
+        return stand_in
     model = os.environ.get("HERMES_NB_MODEL")
     if not model:
         raise ConfigurationError(
             "no model is named: set HERMES_NB_MODEL (and OPENAI_BASE_URL and OPENAI_API_KEY where they are needed), "
             "or say which: OpenAIServer(model=..., base_url=...)"
         )
-    return OpenAIServer(model)
+    return OpenAIServer(model, **settings)
