@@ -24,6 +24,8 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SAVED = sorted(path for path in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 
 LONGEST_CELL = 12
+WIDEST_LINE = 104
+"""As many characters of code as a JupyterLab window of 1,000 px shows without scrolling."""
 METADATA = {"kernelspec", "language_info"}
 TAGS = {"nbval-ignore-output", "raises-exception"}
 PATH = re.compile(r"(?<![\w.:/])(?:/(?:home|root|work|opt|tmp|usr|var|mnt|Users)/|[A-Z]:\\)\w[\w./\\-]*")
@@ -51,6 +53,8 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
     tags = set(cell.metadata.get("tags", ()))
     if len(cell.source.splitlines()) > LONGEST_CELL:
         yield f"longer than {LONGEST_CELL} lines"
+    if wide := [line for line in cell.source.splitlines() if len(line) > WIDEST_LINE]:
+        yield f"wider than {WIDEST_LINE} characters: {wide[0]}"
     if others := tags - TAGS:
         yield f"tags: {sorted(others)}"
     if shows_something(cell.source) and not cell.outputs:
@@ -140,6 +144,7 @@ DAMAGE: dict[str, tuple[Callable[[NotebookNode], Any], str]] = {
     "skipped": (lambda notebook: notebook.cells[3].metadata.update(tags=["nbval-skip"]), "tags"),
     "no text before": (lambda notebook: notebook.cells.pop(2), "no text before"),
     "long": (source(1, "import math\n" * 13), "longer than 12 lines"),
+    "wide": (source(1, "import math  # " + "and more " * 12), "wider than 104 characters"),
     "error": (output("error", ename="KeyError", evalue="x"), "ended in an error"),
     "warning": (output("stream", name="stderr", text="careful"), "warns its reader"),
     "widget": (output("display_data", data={"application/vnd.jupyter.widget-view+json": {}}), "shows a widget"),
