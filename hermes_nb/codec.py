@@ -48,25 +48,25 @@ def _dumps_by_hand(value: Any, default: Callable[[Any], Any] | None) -> bytes:
 
 
 def _holds_non_finite(value: Any) -> bool:
-    todo: list[Any] = [[value]]
-    while todo:  # No recursion, and no stack to run out of.
-        holder = todo.pop()
-        for item in holder.values() if isinstance(holder, dict) else holder:
+    todo: list[Any] = [(value,)]
+    for holder in todo:  # It grows on the way. No recursion, and no stack to run out of.
+        for item in holder:
             kind = type(item)
             if kind in FINITE:
                 continue
-            if kind in HOLDERS or isinstance(item, dict | list | tuple):
+            if kind is dict or isinstance(item, dict):
+                todo.append(item.values())
+            elif kind is list or isinstance(item, list | tuple):
                 todo.append(item)
             elif isinstance(item, float):
                 if not math.isfinite(item):
                     return True
             elif is_record(item):
-                todo.append(outline(item))
+                todo.append(outline(item).values())
     return False
 
 
 FINITE = {str, int, bool, type(None), orjson.Fragment}
-HOLDERS = {dict, list, tuple}
 
 
 def loads(data: bytes | str) -> Any:

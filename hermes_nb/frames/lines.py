@@ -270,6 +270,8 @@ class _OpenRun:
 
 def _put_in_order(results: list[Any]) -> None:
     places = [one.call.index for one in results]
+    if places == [*range(len(places))]:  # As nearly always.
+        return
     once = sorted({*places})
     if len(once) < len(places):
         raise Odd

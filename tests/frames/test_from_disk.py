@@ -72,6 +72,18 @@ def test_what_the_writer_writes_is_read_straight_from_its_lines(tmp_path: Path) 
     assert frames.calls(path)["run_id"].tolist() == ["a", "b"]
 
 
+def test_a_second_writer_in_a_file_ends_the_runs_of_the_first_where_they_were(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.jsonl", run_of("a")[:5])
+    later = written(tmp_path / "later.jsonl", run_of("b"))
+    path.write_bytes(path.read_bytes() + later.read_bytes())
+    later.unlink()
+
+    assert [run.facts.run_id for _, run in runs_of(path, Bounds(), shapes())] == ["a", "b"]
+    for fast, slow in zip(every(path), every(journal.load(tmp_path)), strict=True):
+        same(fast, slow)
+    assert frames.runs(path)["seconds"].tolist() == [one.seconds for one in journal.load(tmp_path)]
+
+
 def test_a_run_that_is_damaged_is_passed_over_with_a_warning_and_the_others_are_read(tmp_path: Path) -> None:
     path = written(tmp_path / "x.jsonl", [*run_of("a"), *run_of("b")])
     lines = path.read_bytes().splitlines(keepends=True)
