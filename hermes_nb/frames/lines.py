@@ -154,7 +154,7 @@ class _Reader:
     def _begin(self, event: Any) -> _OpenRun:
         if not event.run_id or event.seq != 0 or type(event) is not self._shapes.kinds["RunStarted"]:
             raise Odd
-        run = self._open[event.run_id] = _OpenRun(next(self._starts), event, self._shapes.with_messages)
+        run = self._open[event.run_id] = _OpenRun(next(self._starts), event, self._shapes)
         return run
 
     def leave(self, unended: str) -> None:
@@ -177,13 +177,13 @@ ORDER = "CallFinished", "CallStarted", "TurnStarted", "Replied", "TurnFinished",
 class _OpenRun:
     """A run that has begun: what `events.Fold` makes of its events."""
 
-    __slots__ = ("_finished", "_last", "_messages", "_next", "_started", "_turn", "_turns", "_with_messages", "start")
+    __slots__ = ("_finished", "_last", "_messages", "_next", "_shapes", "_started", "_turn", "_turns", "start")
 
-    def __init__(self, start: int, started: Any, with_messages: bool) -> None:
+    def __init__(self, start: int, started: Any, shapes: Shapes) -> None:
         self.start = start
         self._started = self._last = started
         self._next = 1  # The seq of the next event.
-        self._with_messages = with_messages
+        self._shapes = shapes
         self._messages: list[Any] | None = None  # Kept only once the history was rewritten.
         self._turns: list[PlainTurn] = []
         self._turn: PlainTurn | None = None
@@ -222,7 +222,9 @@ class _OpenRun:
     def _begin(self, event: Any, at: float) -> PlainTurn:
         """A turn begins; what went before it was at `at`."""
         self._close(at)
-        if event.rewritten is not None and self._with_messages:
+        if event.rewritten is not None and self._shapes.with_messages:
+            if self._shapes.spoken:
+                raise Odd
             self._messages = list(event.rewritten)
         if self._messages is not None:
             self._messages += event.added_messages

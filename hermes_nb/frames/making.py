@@ -14,8 +14,8 @@ from hermes_nb.frames.declared import TABLES
 from hermes_nb.frames.files import Keys, quickly, slowly
 from hermes_nb.frames.lines import Odd
 from hermes_nb.frames.plain import PlainRun, plain_run
-from hermes_nb.frames.shapes import MESSAGES, shapes
-from hermes_nb.frames.table import Table, extra_columns
+from hermes_nb.frames.shapes import MESSAGES, SPOKEN, shapes
+from hermes_nb.frames.table import Mark, Table, extra_columns
 from hermes_nb.frames.token_rows import tokens
 from hermes_nb.journal import Bounds
 from hermes_nb.records import AgentResult
@@ -28,7 +28,7 @@ ROWS: dict[str, Callable[[PlainRun], list[tuple[Any, ...]]]] = {
 
 ASKED = {
     "runs": (*MESSAGES, "server", "sampling", "versions", "meta"),
-    "messages": MESSAGES, "conversations": MESSAGES, "tokens": ("raw",),
+    "messages": SPOKEN, "conversations": SPOKEN, "tokens": ("raw",),
 }  # fmt: skip
 """The fields whose objects a table is made of; it needs no more of the others than that they are objects."""
 
@@ -43,7 +43,10 @@ class Maker:
         self._tables = [Table(TABLES["messages" if name == "conversations" else name]) for name in names]
         self._bounds = bounds
         self._keys = Keys()
-        self._shapes = shapes(*dict.fromkeys(field for name in names for field in ASKED.get(name, ())))
+        asked = tuple(dict.fromkeys(field for name in names for field in ASKED.get(name, ())))
+        self._quick = [shapes(*asked)]
+        if self._quick[0].spoken:
+            self._quick.append(shapes(*asked, *MESSAGES))
         self._extra: list[tuple[dict[str, Any], dict[str, Any]]] | None = [] if "runs" in names else None
 
     def take(self, source: Source) -> dict[str, pd.DataFrame]:
@@ -71,22 +74,28 @@ class Maker:
         return counts
 
     def _file(self, path: Path) -> None:
-        marks, keys, runs = [table.mark() for table in self._tables], self._keys.copy(), len(self._extra or ())
-        try:
-            ended = self._ended(quickly(path, self._bounds, self._shapes))
-        except Odd:
-            for table, mark in zip(self._tables, marks, strict=True):
-                table.back(mark)
-            self._keys = keys
-            if self._extra is not None:
-                del self._extra[runs:]
-            ended = self._ended(slowly(path, self._bounds))
+        marks, runs = [table.mark() for table in self._tables], len(self._extra or ())
+        ended = self._read(path, marks, runs)
         by_start = sorted(range(len(ended)), key=lambda place: ended[place][0])
         if by_start != list(range(len(ended))):
             for place, (table, mark) in enumerate(zip(self._tables, marks, strict=True)):
                 table.reorder(mark, _row_order(by_start, [counts[place] for _, counts in ended]))
             if self._extra is not None:
                 self._extra[runs:] = [self._extra[runs + place] for place in by_start]
+
+    def _read(self, path: Path, marks: list[Mark], runs: int) -> list[tuple[int, list[int]]]:
+        """As `_ended`, in the quickest way that takes the file: what another added is taken back."""
+        keys = self._keys.copy()
+        for way in self._quick:
+            try:
+                return self._ended(quickly(path, self._bounds, way))
+            except Odd:
+                for table, mark in zip(self._tables, marks, strict=True):
+                    table.back(mark)
+                self._keys = keys.copy()
+                if self._extra is not None:
+                    del self._extra[runs:]
+        return self._ended(slowly(path, self._bounds))
 
     def _ended(self, found: Iterator[tuple[int, PlainRun]]) -> list[tuple[int, list[int]]]:
         """Add the runs as they end; of each its number by their starts, and how many rows it has in each table."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from hermes_nb.frames.answers import Answered, answered
 from hermes_nb.frames.plain import PlainRun, PlainTurn, said
+from hermes_nb.frames.shapes import Spoken
 from hermes_nb.frames.values import flag, listed, moment, number, text, whole
 from hermes_nb.messages import REASONING_FIELDS, Message, reasoning_of, text_of
-from hermes_nb.records import COUNTED, Provenance, ToolError, Turn, Usage
+from hermes_nb.records import COUNTED, Provenance, Reply, ToolError, Turn, Usage
 
 Row = tuple[Any, ...]
 Rows = list[Row]
@@ -155,7 +157,7 @@ def _messages(run: PlainRun, skip: int) -> Rows:
         reply = turn.reply
         if reply is None or (reply.partial and not reply.message.get("content")):
             continue
-        rows.append(_message(reply.message, key, position, number, reply.reasoning))
+        rows.append(_said(reply, key, position, number))
         for answer in turn.results:
             position += 1
             call, parts = answer.call, answer.parts
@@ -165,6 +167,24 @@ def _messages(run: PlainRun, skip: int) -> Rows:
             ))  # fmt: skip
         position += 1
     return rows
+
+
+THOUGHTS, NO_THOUGHTS = attrgetter(*REASONING_FIELDS), (None,) * len(REASONING_FIELDS)
+
+
+def _said(reply: Reply, key: str, position: int, turn: int) -> Row:
+    message: Any = reply.message
+    reasoning = reply.reasoning
+    if (
+        type(message) is Spoken
+        and type(message.content) is str
+        and message.role == "assistant"
+        and message.name is message.tool_call_id is None
+        and (reasoning is not None or THOUGHTS(message) == NO_THOUGHTS)
+    ):  # As nearly always.
+        calls = len(message.tool_calls or ())
+        return key, position, turn, None, "assistant", message.content, reasoning, None, None, calls, None, False
+    return _message(message, key, position, turn, reasoning)
 
 
 def _starting(run: PlainRun, skip: int) -> Rows:

@@ -17,6 +17,7 @@ import msgspec
 
 from hermes_nb import codec
 from hermes_nb.events import KINDS
+from hermes_nb.messages import REASONING_FIELDS
 
 WHOLE = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 NUMBER = Annotated[float, msgspec.Meta(gt=-(2.0**63), lt=2.0**63)]
@@ -26,13 +27,33 @@ class Passed(msgspec.Struct, gc=False):
     """An object that was passed over."""
 
 
+def _get(message: Any, name: str) -> Any:
+    return getattr(message, name, None)
+
+
+def _keys(message: Any) -> set[str]:
+    return {name for name in message.__struct_fields__ if getattr(message, name) is not None}
+
+
+Spoken: Any = msgspec.defstruct(
+    "Spoken",
+    [
+        *((name, Any, None) for name in ("role", "content", "name", "tool_call_id", *REASONING_FIELDS)),
+        ("tool_calls", list[Passed] | None, None),
+    ],
+    gc=False,
+    namespace={"__doc__": "A reply's message, as far as rows show it.", "get": _get, "keys": _keys},
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Shapes:
     """The events by their names, as they are read for a table, and what reads the line of one.
 
     `decode` raises msgspec's DecodeError, UnicodeDecodeError or RecursionError for what is no event of this version as
     `journal` would take it, and for some that are one (with NaN, or half a surrogate pair). It does not look at the
-    encoding of what it passes over. `with_messages`: the messages are read.
+    encoding of what it passes over. `with_messages`: the messages are read, and those of replies as objects, unless
+    they are `spoken`.
     """
 
     kinds: dict[str, Any]
@@ -40,6 +61,7 @@ class Shapes:
     decode_lines: Callable[[bytes], list[Any]]
     event: Any
     with_messages: bool
+    spoken: bool
 
     def by_hand(self, line: bytes) -> Any:
         """The event in a line that only `codec` reads; None if there is none in it."""
@@ -52,22 +74,26 @@ class Shapes:
 MESSAGES = ("messages", "message", "added_messages", "rewritten", "parts")
 """The fields that hold messages, and parts of them."""
 
+SPOKEN = ("messages", "spoken", "added_messages", "parts")
+"""The same, but that a reply's message is a `Spoken`; for runs whose history was not rewritten."""
+
 
 @cache
 def shapes(*asked: str) -> Shapes:
-    """The shapes of all events; `asked` names the fields whose objects are to be read."""
+    """The shapes of all events; `asked` names the fields whose objects are to be read, `spoken` a reply's message."""
     made: dict[Any, Any] = {}
     kinds = {name: _shape(kind, asked, made, tag=name) for name, kind in KINDS.items()}
     event = reduce(or_, kinds.values())
     reader = msgspec.json.Decoder(event)
-    return Shapes(kinds, reader.decode, reader.decode_lines, event, "message" in asked)
+    spoken = "spoken" in asked and "message" not in asked
+    return Shapes(kinds, reader.decode, reader.decode_lines, event, spoken or "message" in asked, spoken)
 
 
 def _shape(kind: Any, asked: Collection[str], made: dict[Any, Any], tag: str | None = None) -> Any:
     if kind not in made:
         hints = get_type_hints(kind)
         told = [
-            _field(one, _type(hints[one.name], one.name in asked, asked, made))
+            _field(one, _type(hints[one.name], one.name, asked, made))
             for one in fields(kind)
             if one.init and not one.metadata.get("memory_only")
         ]
@@ -85,17 +111,18 @@ def _field(field: Field[Any], kind: Any) -> tuple[Any, ...]:
     return field.name, kind, None if field.default is MISSING else field.default
 
 
-def _type(hint: Any, whole: bool, asked: Collection[str], made: dict[Any, Any]) -> Any:
+def _type(hint: Any, name: str, asked: Collection[str], made: dict[Any, Any]) -> Any:
     """The type for msgspec; `codec.build` takes the same values for `hint`."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return reduce(or_, (_type(one, whole, asked, made) for one in arguments))
+        return reduce(or_, (_type(one, name, asked, made) for one in arguments))
     if origin is tuple:
-        return tuple[_type(arguments[0], whole, asked, made), ...]  # type: ignore[misc]
+        return tuple[_type(arguments[0], name, asked, made), ...]  # type: ignore[misc]
     if is_dataclass(hint):
         return _shape(hint, asked, made)
     if (origin or hint) is dict:
-        return dict[str, Any] if whole else Passed
+        passed = Spoken if name == "message" and "spoken" in asked else Passed
+        return dict[str, Any] if name in asked else passed
     if hint is type(None):
         return None
     return {int: WHOLE, float: NUMBER}.get(hint, str if origin is Literal else hint)
