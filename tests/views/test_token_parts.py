@@ -12,7 +12,8 @@ from hermes_nb.views.rows.entries import Tile
 from hermes_nb.views.rows.strips import inked
 from tests.servers.byte_pairs import Sampling, add, byte_pairs, call_text, sampled
 from tests.views.attacks import ALL, HIDDEN
-from tests.views.test_run_view import Window
+from tests.views.runs import Script
+from tests.views.test_run_view import Playing, Window
 from tests.views.test_token_strips import KEY, run, turn
 
 MODEL = "1.model"
@@ -29,6 +30,11 @@ def tokens(window: Window, key: str = MODEL) -> dict[str, Any]:
     found: dict[str, Any] = window.ask("open", id=key)["parts"][-1]
     assert (found["label"], found["kind"]) == ("tokens", "tokens")
     return found
+
+
+def behind(window: Window, key: str) -> list[dict[str, Any]]:
+    """The parts of the row that are tokens."""
+    return [part for part in window.ask("open", id=key)["parts"] if part["label"] == "tokens"]
 
 
 def test_a_replys_row_holds_its_tokens_each_of_its_kind() -> None:
@@ -65,6 +71,24 @@ async def test_a_managed_run_has_them_as_soon_as_its_replies_are_there() -> None
     assert [part["label"] for part in window.ask("open", id="1.call0")["parts"]] == [
         "arguments", "result", "model saw",
     ]  # fmt: skip
+
+
+def test_a_run_that_goes_on_has_the_tokens_of_the_replies_there_are() -> None:
+    script = Script()
+    for number in (1, 2):
+        told = turn([f"reply {number}"], number=number, prompt=(["p"] * 2 * number, "content")).reply
+        assert told is not None
+        script.ask(told.text, raw=told.raw).done()
+    script.end()
+    playing = Playing(script.events, begun=2)
+    window = Window(playing)
+    found = []
+    for _ in script.events[2:]:
+        found.append(sum(len(behind(window, key)) for key in (MODEL, "2.model")))
+        playing.go()
+
+    # Before the first reply, after it, when its turn is over, when the next begins, and when that has its reply.
+    assert found == [0, 1, 1, 1, 2, 2]
 
 
 def test_a_folded_prompt_is_shown_when_it_is_asked_for() -> None:
