@@ -67,7 +67,7 @@ function marked(node, text, wanted) {
 	return node;
 }
 
-// A terminal's colours: where each begins and ends, and the host's names for it.
+// A terminal's colours, or tokens: where each begins and ends, and its classes.
 function coloured(node, text, colours, wanted) {
 	let at = 0;
 	for (const [begin, end, kind] of colours) {
