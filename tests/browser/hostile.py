@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hermes_nb.messages import user
 from tests.views.runs import Script
 
@@ -42,6 +44,12 @@ def payloads(port: int) -> dict[str, str]:
     return {name: text.replace("BEACON", BEACON.format(port=port)) for name, text in PAYLOADS.items()}
 
 
+def recorded(attack: str) -> dict[str, Any]:
+    """A reply's body which tells of its tokens: the attack in one, and in two."""
+    told = [{"token": text, "logprob": -2.0} for text in (attack, attack[:3], attack[3:])]
+    return {"choices": [{"logprobs": {"content": told}}]}
+
+
 def hostile(port: int) -> Script:
     """A run of as many turns as there are attacks, each of them in every field of its turn; and all of them together
     in the fields that a run has once."""
@@ -51,7 +59,8 @@ def hostile(port: int) -> Script:
     for name, attack in attacks.items():
         key = "__proto__" if name == "A19" else attack
         given = {key: attack, "other": [attack]}
-        script.ask(attack, (attack, given), reasoning=attack, added=(user(attack),), model=everything)
+        more = {"reasoning": attack, "model": everything, "raw": recorded(attack)}
+        script.ask(attack, (attack, given), added=(user(attack),), **more)
         script.answer(attack, error=("exception", attack), printed=attack, traceback=attack).done()
         script.ask("", (attack, attack)).answer(attack).done()
     script.ask(everything).done()

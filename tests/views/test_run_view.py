@@ -300,6 +300,14 @@ def test_a_terminals_colours_are_kept_beside_the_text() -> None:
     assert (part["text"], part["colours"]) == ("red plain", ((0, 3, "ansi-red-fg"),))
 
 
+def test_a_colour_stands_where_a_script_counts_it_whose_letters_beyond_the_first_plane_are_two() -> None:
+    window = Window(Script().ask("", ("run", {})).answer("\U0001f600 \x1b[31mred\x1b[0m plain").done().end())
+
+    part = window.ask("open", id="1.call0")["parts"][1]
+
+    assert part["colours"] == ((3, 6, "ansi-red-fg"),)
+
+
 def test_V14_what_is_copied_is_the_text_as_it_is_stored_without_its_secrets() -> None:
     window = Window(Script().ask("", ("env", {})).answer(f"odd \u202e {SECRET}").done().end())
 

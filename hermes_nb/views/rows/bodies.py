@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from hermes_nb.messages import Message, text_of
 from hermes_nb.records import Reply, ToolCall, ToolResult, Turn
+from hermes_nb.sequences import Token
 from hermes_nb.views.rows.colours import SEQUENCE
 from hermes_nb.views.rows.drawing import message_text, role_of
 from hermes_nb.views.rows.growing import Growing
 from hermes_nb.views.rows.legible import CONTROL_TEXT, ROW_CHARACTERS, ROW_LINES, Lens, counted, cut
 from hermes_nb.views.rows.opened import json_laid_out
+from hermes_nb.views.rows.strips import inked, strip
 
 PAGE, PAGE_LINES = 16_000, 400
 """The most of a text that is given at once."""
+
+TOKEN = 8
+"""A token takes about as many characters, and is apart from its neighbours."""
+
+ALL = "Show all"
 
 FIRST_LINES, FIRST_CHARACTERS = ROW_LINES, 2 * ROW_CHARACTERS
 SO_FAR = 800
@@ -32,7 +39,7 @@ ANSWER = "answer"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One text behind a row: what it is (`label`), where it comes from (`told`), and all of it, secrets and all.
-    `prose` is for a person to read, `bad` went wrong; `json`: it may be laid out."""
+    `prose` is for a person to read, `bad` went wrong; `json`: it may be laid out; `tokens` are shown one by one."""
 
     label: str
     told: str = ""
@@ -40,17 +47,23 @@ class Part:
     prose: bool = False
     bad: bool = False
     json: bool = False
+    tokens: Sequence[Token] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A piece of a part as it is shown: from `at` up to `next` (None: to its end); `mark` says how much is cut.
-    `colours` are as in Shown; `warned`: it passes for the words of a chat template."""
+    """A piece of a part as it is shown: from `at` up to `next` (None: to its end), in characters, or in tokens.
+
+    `mark` says how much is cut, and `then` what asks for it; `turned` is what asks for it to be shown as it is, and for
+    the way back. `colours` are as in Shown; `warned`: it passes for the words of a chat template.
+    """
 
     text: str
     at: int = 0
     next: int | None = None
     mark: str = ""
+    then: str = ""
+    turned: tuple[str, ...] = ()
     laid_out: bool = False
     warned: bool = False
     colours: tuple[tuple[int, int, str], ...] = ()
@@ -69,6 +82,18 @@ def parts(growing: Growing, key: str) -> list[Part]:
         return [_message(message) for message in _opening(growing, part, index)]
     turn = growing.turn(number)
     return [] if turn is None else list(_of_turn(growing, turn, part, index))
+
+
+def opened(growing: Growing, key: str) -> list[Part]:
+    """What is behind the row, and last the tokens of a reply, where they are known. They say again what its text says,
+    so nobody looks for anything in them."""
+    told, found = parts(growing, key), KEY.fullmatch(key)
+    if not told or found is None or found["part"] != "model":
+        return told
+    number, recorded = int(found["turn"]), growing.recorded
+    tokens = recorded.of(number)
+    text = "".join(one.text or "" for one in tokens)
+    return [*told, Part(label="tokens", told=recorded.told(number), text=text, tokens=tokens)] if tokens else told
 
 
 def _opening(growing: Growing, part: str, index: int) -> list[Message]:
@@ -152,6 +177,8 @@ def page(part: Part, lens: Lens, at: int, *, raw: bool = False) -> Page:
 
 
 def _page(part: Part, lens: Lens, at: int, lines: int, characters: int, *, raw: bool) -> Page:
+    if part.tokens:
+        return _of_tokens(part.tokens, lens, at, characters, raw=raw)
     out = json_laid_out(part.text) if part.json and not raw else None
     text = part.text if out is None else out
     # Whole, so that no secret is cut in two; a badge is made of what is shown only.
@@ -164,17 +191,28 @@ def _page(part: Part, lens: Lens, at: int, lines: int, characters: int, *, raw: 
         at=at,
         next=end,
         mark=shown.mark,
+        then="" if end is None else ALL if shown.characters <= PAGE else "Show next 16 kB",
+        turned=("As sent", "Laid out") if out is not None else (),
         laid_out=out is not None,
         warned=at == 0 and bool(CONTROL_TEXT.search(safe)),
         colours=first.colours if first is not None and told.startswith(first.text) else (),
     )
 
 
+def _of_tokens(tokens: Sequence[Token], lens: Lens, at: int, characters: int, *, raw: bool) -> Page:
+    """A page of tokens; of a prompt that is not shown `raw`, the first begins with its end."""
+    shown = strip(tokens, lens, PAGE if raw else characters, begin=at if at or raw else None)
+    text, colours = inked(shown.tiles)
+    turned = (f"Show {counted(shown.folded, 'folded token')}", "Fold the prompt") if shown.folded and not at else ()
+    page = Page(text=text, at=at, mark=shown.mark, turned=turned, colours=colours)
+    if not shown.more:
+        return page
+    return replace(page, next=len(tokens) - shown.more, then=ALL if shown.more * TOKEN <= PAGE else "Show more")
+
+
 def copied(growing: Growing, key: str, index: int | None) -> str:
     """What is copied of a row, or of one part of it: the text as it is stored, without secrets."""
-    found = parts(growing, key)
-    if index is not None:
-        found = found[index : index + 1]
+    found = parts(growing, key) if index is None else opened(growing, key)[index : index + 1]
     texts = [part.text for part in found if part.text]
     labelled = [f"{part.label}\n{part.text}" for part in found if part.text]
     return growing.lens.redactor.text(texts[0] if len(texts) == 1 else "\n\n".join(labelled))[:COPIED]

@@ -16,6 +16,7 @@ from hermes_nb.views.rows.drawing import Drawing, answered
 from hermes_nb.views.rows.entries import Row
 from hermes_nb.views.rows.legible import Lens
 from hermes_nb.views.rows.runs import opening, opening_messages
+from hermes_nb.views.rows.strips import Recorded
 
 FORMING = 8000
 """So many of the last characters of a reply that is being written are kept to be looked at."""
@@ -132,6 +133,7 @@ class Growing:
         self._changed: set[int] = {0}
         self._tail = 0
         self._alike: dict[int, Alike] = {}
+        self._recorded = Recorded()
         for index in range(self._ended):
             self._fold(index)
 
@@ -144,6 +146,14 @@ class Growing:
     def now(self) -> AgentResult:
         """The run with its last turn alone: all that says what it is at."""
         return replace(self.result, turns=tuple(self.turns[-1:]))
+
+    @property
+    def recorded(self) -> Recorded:
+        """The tokens of the replies there are."""
+        replied = self.turns if self.turns and self.turns[-1].reply else self.turns[:-1]
+        if len(replied) != len(self._recorded.turns):
+            self._recorded = Recorded(tuple(replied))
+        return self._recorded
 
     def take(self, event: Event, final: AgentResult | None = None) -> None:
         """Take in the next event; with the run's last one, its result."""

@@ -46,19 +46,26 @@ class Recorded:
             found |= {turn.number: written} if written else {}
         return found, {one.turn: str(one) for one in told.breaks}
 
+    def of(self, number: int) -> list[Token]:
+        """The tokens of this turn: what its prompt added, and what was written; none where none are known."""
+        return self._read[0].get(number, [])
+
+    def told(self, number: int) -> str:
+        """How many they are, and where the prompt stopped extending the turn before."""
+        found, breaks = self.of(number), self._read[1]
+        written = sum(one.written for one in found)
+        prompt = f"{len(found) - written} prompt, not trained on, " if len(found) > written else ""
+        broken = f"; {breaks[number]}" if number in breaks else ""
+        return f"{prompt}{written} sampled{broken}"
+
     def sections(self, number: int, lens: Lens) -> tuple[Section, ...]:
         """The tokens of this turn as part of its opened row; nothing where none are known."""
-        tokens, breaks = self._read
-        found = tokens.get(number)
+        found = self.of(number)
         if not found:
             return ()
         room = 2 * lens.characters
-        drawn = strip(found, lens, max(min(room, room * ENOUGH_TURNS // len(tokens)), ROW_CHARACTERS // 5))
-        written = sum(one.written for one in found)
-        prompt = f"{len(found) - written} prompt, not trained on, " if len(found) > written else ""
-        label = f"tokens: {prompt}{written} sampled"
-        broken = f"; {breaks[number]}" if number in breaks else ""
-        return (Section(label=f"{label}{broken}", strip=drawn),)
+        drawn = strip(found, lens, max(min(room, room * ENOUGH_TURNS // len(self._read[0])), ROW_CHARACTERS // 5))
+        return (Section(label=f"tokens: {self.told(number)}", strip=drawn),)
 
 
 def _said(turn: int, raw: object) -> Iterator[Token]:
@@ -70,26 +77,45 @@ def _said(turn: int, raw: object) -> Iterator[Token]:
             yield Token(0, turn, True, told if known else None, one["token"], "assistant", "content")
 
 
-def strip(tokens: Sequence[Token], lens: Lens, room: int) -> Strip:
-    """The end of a turn's prompt, and of what was written as much as there is room for, in characters."""
+def strip(tokens: Sequence[Token], lens: Lens, room: int, *, begin: int | None = None) -> Strip:
+    """The end of a turn's prompt, and of what was written as much as there is room for, in characters; with `begin`,
+    as many tokens from that one on as there is room for."""
     known = [one.text or "" for one in tokens]
     ends = list(accumulate(map(len, known)))
     # Redacted as one text, since a secret may stand in several tokens.
     whole = Placed("".join(known), lens)
     first = next((at for at, one in enumerate(tokens) if one.written), len(tokens))
-    start = max(first - TAIL, 0)
-    if all(one.text is None for one in tokens[start:first]):
+    start = max(first - TAIL, 0) if begin is None else begin
+    if begin is None and all(one.text is None for one in tokens[start:first]):
         start = first
     tiles, used = list[Tile](), 0
     for at in range(start, len(tokens)):
-        begin, end = whole.place(ends[at] - len(known[at])), whole.place(ends[at])
-        text = f"#{tokens[at].id}" if tokens[at].text is None else whole.shown[begin:end]
-        used += len(text) + GAP if tokens[at].written else 0
+        placed = slice(whole.place(ends[at] - len(known[at])), whole.place(ends[at]))
+        text = f"#{tokens[at].id}" if tokens[at].text is None else whole.shown[placed]
+        used += min(len(text), LONGEST) + GAP if tokens[at].written or begin is not None else 0
         if used > room:
             return Strip(tiles=tuple(tiles), folded=start, more=len(tokens) - at)
         if text:
             tiles.append(tile(tokens[at], text))
     return Strip(tiles=tuple(tiles), folded=start)
+
+
+def inked(tiles: Sequence[Tile]) -> tuple[str, tuple[tuple[int, int, str], ...]]:
+    """The tokens as one text, and which piece of it is of what kind, as in Shown: no piece is of several lines."""
+    told, spans, at = list[str](), list[tuple[int, int, str]](), 0
+    for one in tiles:
+        for number, piece in enumerate(one.text.split("\n")):
+            told += ["\n", piece] if number else [piece]
+            at += bool(number)
+            spans += [(at, at + len(piece), kind_of(one))] if piece else []
+            at += len(piece)
+    return "".join(told), tuple(spans)
+
+
+def kind_of(tile: Tile) -> str:
+    """What the token is, as class names."""
+    kinds = ["tok", "sampled" if tile.sampled else "prompt", "template" if tile.template else "", tile.level]
+    return " ".join(filter(None, kinds))
 
 
 def tile(token: Token, text: str) -> Tile:

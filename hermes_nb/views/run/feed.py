@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 from hermes_nb.events import Event, RunFinished
 from hermes_nb.records import AgentResult, ToolCall
 from hermes_nb.redact import Redactor
-from hermes_nb.views.rows.bodies import copied, first_page, matching, page, parts
+from hermes_nb.views.rows.bodies import copied, first_page, matching, opened, page, parts
 from hermes_nb.views.rows.growing import Fold, Growing, Line
 from hermes_nb.views.rows.heads import Counts, head
 from hermes_nb.views.run import asking, requests, wire
@@ -289,10 +289,10 @@ class Feed:
         growing, lens = self._growing, self._growing.lens
         match request:
             case requests.Open(name):
-                opened = [wire.part(part, first_page(part, lens), lens) for part in parts(growing, name)]
-                return {"do": "body", "id": name, "parts": opened}
+                behind = [wire.part(part, first_page(part, lens), lens) for part in opened(growing, name)]
+                return {"do": "body", "id": name, "parts": behind}
             case requests.More(name, number, at, raw):
-                found = parts(growing, name)[number : number + 1] if number >= 0 else []
+                found = opened(growing, name)[number : number + 1] if number >= 0 else []
                 # From its beginning, a part is shown as it was when the row was opened.
                 pages = [page(one, lens, at, raw=raw) if at else first_page(one, lens, raw=raw) for one in found]
                 told = wire.paged(pages[0]) if pages else {}

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 from hermes_nb.views.rows import Ledger, Row
 from hermes_nb.views.rows.bodies import Page, Part
+from hermes_nb.views.rows.entries import Tile
 from hermes_nb.views.rows.growing import Folded, Line
 from hermes_nb.views.rows.legible import Lens
+from hermes_nb.views.rows.strips import inked
 
 Packed: TypeAlias = dict[str, Any]
+Spans: TypeAlias = tuple[tuple[int, int, str], ...]
+
+LEGEND = inked(
+    (
+        Tile(text="grey: prompt"), Tile(text="italic: template", template=True),
+        Tile(text="underlined: sampled, the stronger the less likely", sampled=True),
+        Tile(text="p > 0.95", sampled=True, level="sure"), Tile(text="p 0.37 to 0.95", sampled=True, level="likely"),
+        Tile(text="p < 0.37", sampled=True, level="unlikely"),
+    )
+)  # fmt: skip
 
 FACT = re.compile(r"(?:(?P<sign>✗) )?(?P<number>~?[\d.:]+[kM]?(?: m?s)?|–)(?P<rest> .*)?")
 
@@ -60,10 +73,11 @@ def fact(said: str) -> list[str]:
 
 
 def part(shown: Part, page: Page, lens: Lens) -> Packed:
-    """A part of an opened row, and its first page."""
+    """A part of an opened row, and its first page; `legend` says how tokens are told apart."""
     told = {
-        "label": shown.label, "told": lens.gist(shown.told, 200), "prose": shown.prose, "bad": shown.bad,
-        "json": shown.json,
+        "label": shown.label, "told": lens.gist(shown.told, 200), "prose": shown.prose,
+        "kind": "tokens" if shown.tokens else "bad" if shown.bad else "", "turned": page.turned,
+        "legend": shown.tokens and LEGEND,
     }  # fmt: skip
     return {name: value for name, value in told.items() if value} | paged(page)
 
@@ -71,7 +85,15 @@ def part(shown: Part, page: Page, lens: Lens) -> Packed:
 def paged(page: Page) -> Packed:
     """A page of a text: `at` is its place, `next` that of the one after it."""
     told = {
-        "text": page.text, "at": page.at, "next": page.next, "mark": page.mark, "laid": page.laid_out,
-        "warned": page.warned, "colours": page.colours,
+        "text": page.text, "at": page.at, "next": page.next, "mark": page.mark, "then": page.then,
+        "laid": page.laid_out, "warned": page.warned, "colours": units(page.text, page.colours),
     }  # fmt: skip
     return {name: value for name, value in told.items() if value}
+
+
+def units(text: str, colours: Spans) -> Spans:
+    """The colours' places as a script counts them, to which a letter beyond the first 65,536 is two."""
+    if text.isascii() or not colours:
+        return colours
+    at = [0, *accumulate(1 + (letter > "\uffff") for letter in text)]
+    return tuple((at[begin], at[end], kind) for begin, end, kind in colours)

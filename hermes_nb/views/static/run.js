@@ -67,7 +67,7 @@ function marked(node, text, wanted) {
 	return node;
 }
 
-// A terminal's colours: where each begins and ends, and the host's names for it.
+// A terminal's colours, or tokens: where each begins and ends, and its classes.
 function coloured(node, text, colours, wanted) {
 	let at = 0;
 	for (const [begin, end, kind] of colours) {
@@ -191,14 +191,17 @@ class Store {
 		order.splice(at, 0, id);
 	}
 
-	paged(news) {
-		const part = this.bodies.get(news.id)?.parts[news.part];
+	paged({ id, part: number, at, text = "", laid, raw, colours = [], next, mark, then }) {
+		const part = this.bodies.get(id)?.parts[number];
 		if (!part) return;
-		if (!news.at) Object.assign(part, { text: news.text ?? "", laid: news.laid, raw: news.raw, colours: news.colours });
-		else if (news.at === part.next) part.text += news.text ?? "";
-		else return;
-		Object.assign(part, { next: news.next, mark: news.mark });
-		this.tell({ body: news.id });
+		if (!at) Object.assign(part, { text, laid, raw, colours });
+		else if (at === part.next) {
+			const from = part.text.length;
+			part.text += text;
+			part.colours = [...part.colours ?? [], ...colours.map(([begin, end, kind]) => [begin + from, end + from, kind])];
+		} else return;
+		Object.assign(part, { next, mark, then });
+		this.tell({ body: id });
 	}
 
 	copy(id, part, told) {
@@ -695,30 +698,26 @@ class View {
 		const value = make("div", "val"), wanted = this.wanted();
 		const source = make("div", "src", make("span", "label", [part.told, part.laid ? "laid out" : ""].filter(Boolean).join(", ")));
 		if (part.warned) source.append(make("span", "badge", "looks like control text"));
-		const act = (text, name, does) => {
+		const act = (host, text, name, does) => {
 			const node = button(text, "text", does);
 			node.dataset.act = `${name}${number}`;
-			source.append(node);
+			host.append(node);
 		};
-		if (part.json && (part.laid || part.raw)) {
-			act(part.raw ? "Laid out" : "As sent", "raw", () =>
-				this.run.ask({ ask: "more", id, part: number, at: 0, raw: !part.raw }));
-		}
-		act("Copy", "copy", (event) => this.copy(id, number, event.target));
+		const more = (host, text, name, at, raw = Boolean(part.raw)) =>
+			act(host, text, name, () => this.run.ask({ ask: "more", id, part: number, at, raw }));
+		if (part.turned) more(source, part.turned[part.raw ? 1 : 0], "raw", 0, !part.raw);
+		act(source, "Copy", "copy", (event) => this.copy(id, number, event.target));
 		const text = part.prose ? make("div", "prose-in") : make("code");
 		if (part.laid) laidOut(text, part.text, wanted);
 		else coloured(text, part.text, part.colours ?? [], wanted);
-		const box = part.prose ? text : make("pre", part.bad ? "bad" : "", text);
+		const box = part.prose ? text : make("pre", part.kind, text);
 		value.append(source, box);
 		if (part.next) {
-			const left = Number(/(\d+) characters? more$/.exec(part.mark ?? "")?.[1] ?? 0);
-			const more = button(left > 16000 ? "Show next 16 kB" : "Show all", "text", () =>
-				this.run.ask({ ask: "more", id, part: number, at: part.next, raw: Boolean(part.raw) }));
-			more.dataset.act = `more${number}`;
-			const cut = make("span", "cut", part.mark, more);
-			if (part.prose) value.append(cut);
-			else box.append(cut);
+			const cut = make("span", "cut", part.mark);
+			more(cut, part.then, "more", part.next);
+			(part.prose ? value : box).append(cut);
 		}
+		if (part.legend) value.append(coloured(make("div", "label"), ...part.legend, ""));
 		return value;
 	}
 
