@@ -61,8 +61,8 @@ unit: install ## the library's tests, on all cores (WORKERS=0: one after the oth
 notebooks: install ## every notebook again, its outputs compared with the saved ones
 	$(PYTEST) --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg notebooks $(PYTEST_ARGS)
 
-browser: install ## the notebooks as a reader meets them: JupyterLab in Chromium
-	$(PYTEST) tests/browser $(PYTEST_ARGS)
+browser: install ## the notebooks as a reader meets them: JupyterLab in Chromium, two at a time
+	$(PYTEST) tests/browser -n 2 --dist loadfile $(PYTEST_ARGS)
 
 docs: install ## the reference, made of the docstrings: build/reference/index.html
 	$(BIN)/python .ci/reference.py build/reference

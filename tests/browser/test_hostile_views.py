@@ -20,9 +20,10 @@ LIVE, PLAYED = 1, 2
 CELLS = ["hn.views.live(hn.journal.load('hostile.jsonl'))", "hn.views.play('hostile.jsonl', speed=math.inf)"]
 
 OUTSIDE = """() => {
-  // The lab writes styles for itself as it loads things; ours is the one of the view.
+  // The lab writes styles for itself as it loads things, and loads parts of itself late; ours is the one of the view.
   const loud = "script, iframe, link, meta, form, img, video, audio, object, embed, base, h1, input[type=image]";
-  const found = [...document.querySelectorAll(loud)].filter(one => !one.closest(".jp-CodeCell"));
+  const found = [...document.querySelectorAll(loud)].filter(one => !one.closest(".jp-CodeCell"))
+    .filter(one => !(one.tagName === "SCRIPT" && new URL(one.src || "data:,").pathname.startsWith("/static/lab/")));
   const { display } = getComputedStyle(document.querySelector(".jp-Notebook"));
   return JSON.stringify([found.map(one => one.tagName).sort(), display]);
 }"""
