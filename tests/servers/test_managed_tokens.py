@@ -347,7 +347,7 @@ async def test_every_token_of_a_run_is_a_row_that_says_what_it_is() -> None:
     assert told[1, "system", "content"] == "Be brief."
     assert told[1, "user", "content"] == "What is 2 + 3?"
     assert told[1, "assistant", "reasoning"] == "Two and three, é."
-    assert told[1, "assistant", "call"] == (CALL + call_text(a=5, b=1)).replace("\n</tool_call>", "")
+    assert told[1, "assistant", "call"] == f"{CALL}\n{call_text(a=5, b=1)}"
     assert told[1, "assistant", "content"] == "Let me see:"
     assert told[2, "tool", "content"] == "56"
     assert told[2, "assistant", "content"] == "It is 6."

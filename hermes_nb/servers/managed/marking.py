@@ -68,8 +68,8 @@ class Prompt:
 
 
 def written(said: str, parsed: Parsed | None) -> list[Span]:
-    """What the stretches of a reply's text are; all of it is content where it was not `parsed`. Marks around calls and
-    thoughts, and white space beside them, are template."""
+    """What the stretches of a reply's text are; all of it is content where it was not `parsed`. A call has its marks
+    with it; marks around thoughts, and white space beside content, are template."""
     if parsed is None:
         return [Span(0, len(said), "assistant", "content")]
     fixed = [Span(one.start, one.end, "assistant", "call") for one in parsed.calls]
@@ -83,11 +83,16 @@ def written(said: str, parsed: Parsed | None) -> list[Span]:
             continue
         while place := _place(said[at : one.start], rest := rest.lstrip()):
             begin, end = at + place[0], at + place[1]
-            found += [Span(at, begin, "assistant", "template"), Span(begin, end, "assistant", "content")]
+            found += [_between(found, at, begin), Span(begin, end, "assistant", "content")]
             at, rest = end, rest[end - begin :]
-        found += [Span(at, one.start, "assistant", "template"), one]
+        found += [_between(found, at, one.start), one]
         at = one.end
     return [one for one in found if one.end > one.start]
+
+
+def _between(found: list[Span], start: int, end: int) -> Span:
+    """What is neither a call, nor a thought, nor content: behind a call it is the end of that."""
+    return Span(start, end, "assistant", "call" if found and found[-1].kind == "call" else "template")
 
 
 def _place(stretch: str, content: str) -> tuple[int, int] | None:
