@@ -13,6 +13,7 @@ from hermes_nb import views
 from hermes_nb.messages import user
 from hermes_nb.records import AgentResult, Origin, RunError, Usage
 from hermes_nb.redact import Redactor
+from hermes_nb.views.rows.legible import laid_out
 from tests.views.runs import Script, invoices
 
 GOLDEN = """\
@@ -107,6 +108,15 @@ def test_long_json_is_laid_out_with_one_entry_a_line() -> None:
         '     │   "note": null',
         "     │ }",
     ]
+
+
+def test_what_a_list_holds_keeps_to_a_line_each_where_it_is_not_too_long() -> None:
+    person = {"first_name": "Sophia Maximiliana", "last_name": "Johansson-Sanchez", "dob": "1993-07-11"}
+    short = laid_out([person, person])
+    long = laid_out([person | {"address": "x" * 60}, person])
+
+    assert len(short.split("\n")) == 4
+    assert len(long.split("\n")) == 9
 
 
 def test_a_turn_that_is_not_there_cannot_be_opened() -> None:

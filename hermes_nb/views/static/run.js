@@ -2,6 +2,7 @@
 // other way; every element and attribute is named here. Python sends rows, and what is behind them when it is asked.
 
 const RANKS = { message: 0, added: 0, reasoning: 1, model: 2, call: 3 };
+const GONE = "The kernel stopped: rows stay, and what you had opened.";
 const PAGED = 500, PAGE = 200, OUTLINED = 40, STRIP_BARS = 1500;
 const QUIET_MS = 2000, SILENT_MS = 4000, LEFT_MS = 2000;
 const CHOICES = {
@@ -78,7 +79,7 @@ function coloured(node, text, colours, wanted) {
 	return ink(node, text.slice(at), wanted);
 }
 
-// The beginning of a gist gives way where what is looked for stands further on.
+// The start of a gist gives way where what is looked for stands further on.
 function around(text, wanted) {
 	const hit = wanted ? text.toLowerCase().indexOf(wanted) : -1;
 	return hit > 30 ? `… ${text.slice(hit - 16)}` : text;
@@ -152,7 +153,7 @@ class Store {
 		if (!this.ready || news.seq <= this.seq) return;
 		if (news.seq !== this.seq + 1) this.ask({ ask: "rows" });
 		this.seq = news.seq;
-		if (news.do === "more") this.grow(news, false);
+		if (news.do === "more") this.grow(news);
 		else if (news.do === "body") {
 			this.bodies.set(news.id, { parts: news.parts, row: this.rows.get(news.id) });
 			this.tell({ body: news.id });
@@ -161,7 +162,7 @@ class Store {
 			this.copying?.(news.text);
 			this.copying = null;
 		} else if (news.do === "found") {
-			this.found = { text: news.text, ids: new Set(news.ids) };
+			this.found = { text: news.text, ids: new Map(news.ids) };
 			this.tell({ found: true });
 		} else if (news.do === "go") {
 			this.go = news.id;
@@ -225,11 +226,10 @@ class Store {
 class View {
 	constructor(run, host) {
 		// What a view shows begins as the last one had it: the lab draws a cell anew when the run ends.
-		Object.assign(this, { run, host });
+		Object.assign(this, { run, host, items: new Map(), entries: [], unseen: 0, gates: new Map() });
 		const last = run.last ?? {};
 		this.state = { filter: "", timeline: false, outline: false, more: false, page: null, current: null, ...last };
 		Object.assign(this.state, { opened: new Set(last.opened), unfolded: new Set(last.unfolded) });
-		Object.assign(this, { items: new Map(), entries: [], unseen: 0, gates: new Map() });
 		this.build();
 		this.watch();
 		run.join(this);
@@ -333,7 +333,7 @@ class View {
 	// Somebody types elsewhere on the page: nothing moves under them.
 	editing() {
 		const at = active();
-		return Boolean(at) && !this.root.contains(at) && (at.isContentEditable || /^(INPUT|TEXTAREA)$/.test(at.tagName));
+		return at && !this.root.contains(at) && (at.isContentEditable || /^(INPUT|TEXTAREA)$/.test(at.tagName));
 	}
 
 	// What is behind an open row is asked for again when the row has changed.
@@ -372,7 +372,7 @@ class View {
 		this.title.replaceChildren(...(head.names ?? []).map((name) => ink(make("bdi", "name"), name)));
 		said(this.root, { label: ["run", ...(head.names ?? []), word].join(", ") });
 		this.stopping.hidden = !head.going;
-		this.stopping.disabled = !alive || Boolean(this.stopped);
+		this.stopping.disabled = !alive || this.stopped;
 		this.fact();
 		this.replied();
 		// Of a long run the clock draws it, twice a second.
@@ -385,20 +385,20 @@ class View {
 	fact() {
 		const { head, alive } = this.run;
 		this.facts.replaceChildren(...(head.facts ?? []).map(factOf));
-		this.clockBox = head.going ? make("b", "", clock(this.run.now())) : null;
+		this.clockBox = head.going && make("b", "", clock(this.run.now()));
 		if (this.clockBox) this.facts.append(make("span", "", this.clockBox));
-		if (!alive) this.facts.append(make("span", "", "The kernel stopped: rows stay, what is behind them is gone."));
+		if (!alive && !head.going) this.facts.append(make("span", "", GONE));
 	}
 
 	replied() {
-		const { answer, note, error } = this.run.head, whole = this.run.bodies.get("answer")?.parts[0];
+		const { head, alive, bodies } = this.run, { answer, note, error } = head, whole = bodies.get("answer")?.parts[0];
 		let prose = make("div", answer ? "prose" : "prose dim");
 		if (answer && whole) prose = this.part("answer", whole, 0);
 		else if (answer) {
 			ink(prose, answer[0]);
 			const show = button("Show all", "text", () => this.run.ask({ ask: "open", id: "answer" }));
 			if (answer[1]) prose.append(make("span", "cut", answer[1], show));
-		} else prose.append(note ?? "Waiting for the kernel.");
+		} else prose.append(head.going && !alive ? GONE : note ?? "Waiting for the kernel.");
 		const parts = error?.length && !answer ? [] : [make("span", "label", "answer"), prose];
 		if (error?.length) {
 			const lines = error.map((line, index) => ink(make("div", index ? "" : "mono bad"), line));
@@ -478,7 +478,7 @@ class View {
 		this.reconcile(all.slice(from, to), wanted);
 		this.paging(from, to, all.length);
 		this.count.hidden = !wanted;
-		this.count.textContent = wanted ? `${all.length} of ${this.run.order.length}` : "";
+		this.count.textContent = `${all.length} of ${this.run.order.length}`;
 	}
 
 	wanted() {
@@ -489,7 +489,7 @@ class View {
 		const { rows, order, folds } = this.run, { timeline, unfolded } = this.state, found = this.found(wanted);
 		const entries = [];
 		// What only stands behind a row opens it, as long as it is looked for.
-		this.hidden = new Set();
+		this.hidden = new Map();
 		let until = -1, before = null;
 		const push = (key, row, fold) => {
 			const opens = row.w === "user" || (!timeline && row.n !== before?.n && before?.w !== "user");
@@ -501,7 +501,7 @@ class View {
 			if (wanted) {
 				const seen = hits(row, wanted);
 				if (seen || found?.has(id)) push(id, row);
-				if (!seen && found?.has(id)) this.hidden.add(id);
+				if (!seen && found?.has(id)) this.hidden.set(id, found.get(id));
 				continue;
 			}
 			if (timeline && (row.w === "system" || row.w === "earlier")) continue;
@@ -571,15 +571,15 @@ class View {
 		const { timeline } = this.state;
 		const chevron = said(make("span", "chev", open ? "▾" : "▸"), { hidden: true });
 		const what = row.x !== undefined && !timeline ? this.userText(row, wanted) : this.what(row, wanted);
-		const parts = [chevron, make("span", "n", row.t ?? ""), make("span", `who ${row.w}`, row.w), what];
+		const parts = [chevron, make("span", "n", row.t), make("span", `who ${row.w}`, row.w), what];
 		if (timeline) parts.push(this.lane(row));
 		if (row.s) parts.push(make("span", `status ${tone(row.s[0])}`, glyph(row.s[0]), row.s[1]));
 		else if (!timeline) what.classList.add("span");
 		const live = row.l && row.b, took = live ? going(this.run.now() - row.b[0]) : row.d;
-		const time = make("span", "num t", took ?? "");
+		const time = make("span", "num t", took);
 		if (live) time.dataset.since = row.b[0];
 		parts.push(time);
-		if (!timeline) parts.push(make("span", "num k", row.k ?? ""));
+		if (!timeline) parts.push(make("span", "num k", row.k));
 		if (row.p && !timeline) parts.push(ink(make("span", "err mono"), around(row.p, wanted), wanted));
 		const node = make("div", "row", ...parts);
 		node.tabIndex = -1;
@@ -593,14 +593,14 @@ class View {
 	}
 
 	what(row, wanted) {
-		const node = make("span", "what");
+		const node = make("span", "what"), gist = this.hidden.get(row.i) ?? row.g;
 		if (row.a) {
 			const mono = make("bdi", "mono", ink(make("b"), row.a, wanted));
-			if (row.g && !this.state.timeline) ink(mono, ` ${around(row.g, wanted)}`, wanted);
+			if (gist && !this.state.timeline) ink(mono, ` ${around(gist, wanted)}`, wanted);
 			node.append(mono);
 			return node;
 		}
-		const text = row.g ?? row.x ?? "", dim = row.y || !["model", "user"].includes(row.w);
+		const text = gist ?? row.x ?? "", dim = row.y || !["model", "user"].includes(row.w);
 		node.append(ink(make("bdi", dim ? "dim" : ""), around(text, wanted), wanted));
 		if (row.m) {
 			node.classList.add("sized");
@@ -611,7 +611,7 @@ class View {
 	}
 
 	userText(row, wanted) {
-		return make("span", "what u", ink(make("bdi"), row.x, wanted), row.c ? make("span", "cut", row.c) : null);
+		return make("span", "what u", ink(make("bdi"), row.x, wanted), row.c && make("span", "cut", row.c));
 	}
 
 	lane(row) {
@@ -679,9 +679,8 @@ class View {
 		const body = make("div", "body"), known = this.run.bodies.get(id);
 		const alone = (told) => body.append(make("span", "label"), make("div", "val dim", told));
 		if (!known) {
-			const told = !this.run.alive ? "kernel stopped: see the static form"
-				: silent ? "The kernel does not answer: it is busy, or it stopped." : "…";
-			alone(told);
+			alone(!this.run.alive ? "kernel stopped: see the static form"
+				: silent ? "The kernel does not answer: it is busy, or it stopped." : "…");
 			if (!this.run.bodies.has(id) && !silent) this.behind(id);
 			return body;
 		}
@@ -695,14 +694,14 @@ class View {
 		const value = make("div", "val"), wanted = this.wanted();
 		const source = make("div", "src", make("span", "label", [part.told, part.laid ? "laid out" : ""].filter(Boolean).join(", ")));
 		if (part.warned) source.append(make("span", "badge", "looks like control text"));
+		const ask = (at, raw) => this.run.ask({ ask: "more", id, part: number, at, raw });
 		const act = (text, name, does) => {
 			const node = button(text, "text", does);
 			node.dataset.act = `${name}${number}`;
 			source.append(node);
 		};
 		if (part.json && (part.laid || part.raw)) {
-			act(part.raw ? "Laid out" : "As sent", "raw", () =>
-				this.run.ask({ ask: "more", id, part: number, at: 0, raw: !part.raw }));
+			act(part.raw ? "Laid out" : "As sent", "raw", () => ask(0, !part.raw));
 		}
 		act("Copy", "copy", (event) => this.copy(id, number, event.target));
 		const text = part.prose ? make("div", "prose-in") : make("code");
@@ -712,8 +711,7 @@ class View {
 		value.append(source, box);
 		if (part.next) {
 			const left = Number(/(\d+) characters? more$/.exec(part.mark ?? "")?.[1] ?? 0);
-			const more = button(left > 16000 ? "Show next 16 kB" : "Show all", "text", () =>
-				this.run.ask({ ask: "more", id, part: number, at: part.next, raw: Boolean(part.raw) }));
+			const more = button(left > 16000 ? "Show next 16 kB" : "Show all", "text", () => ask(part.next, Boolean(part.raw)));
 			more.dataset.act = `more${number}`;
 			const cut = make("span", "cut", part.mark, more);
 			if (part.prose) value.append(cut);
@@ -741,7 +739,7 @@ class View {
 		waited.textContent = waiting(this.run.now() - question.since);
 		const code = make("code");
 		laidOut(code, question.text, "");
-		const given = make("pre", "", code, question.mark ? make("span", "cut", question.mark) : null);
+		const given = make("pre", "", code, question.mark && make("span", "cut", question.mark));
 		const parts = {
 			waiting: make("div", "val", ink(make("b"), question.name), " wants to run. Nothing happens until you choose. ", waited),
 			arguments: make("div", "val", given),
@@ -779,8 +777,8 @@ class View {
 		Object.assign(area, { value: known.text, maxLength: 1e5 });
 		const problem = said(make("div", "problem bad"), { role: "status" });
 		box.append(make("div", "label", label), said(area, { label }), problem);
-		const done = choose(mode === "edit" ? "Approve" : text, mode, "main", () => send(mode, { text: area.value }));
-		choose("Clear", "", "", () => turn("", ""));
+		const done = choose(mode === "edit" ? "Approve as edited" : text, mode, "main", () => send(mode, { text: area.value }));
+		choose("Back", "", "", () => turn("", ""));
 		const check = () => {
 			known.text = area.value;
 			problem.textContent = mode === "edit" ? wrongWith(area.value) : "";
@@ -881,7 +879,7 @@ class View {
 		if (focus) focusOn(head);
 	}
 
-	// Keys, and the one row that Tab reaches.
+	// The one row that Tab reaches.
 	select(key) {
 		this.state.current = key;
 		this.rove();
@@ -927,13 +925,12 @@ class View {
 			e: () => this.error(1), E: () => this.error(-1), t: () => this.timed() && this.toggle("timeline"),
 			o: () => this.run.order.length >= OUTLINED && this.toggle("outline"), "?": () => this.toggle("more"),
 			"/": () => this.filter.focus(), Escape: () => (this.state.filter ? this.clear() : target.blur()),
-			c: () => current && this.copy(current.split(":")[0], -1, null),
+			c: () => current && this.copy(current.split(":")[0], -1),
 		};
-		const onRow = {
+		if (target.classList.contains("row")) Object.assign(acts, {
 			ArrowRight: () => this.flip(current, true), ArrowLeft: () => this.flip(current, false),
 			Enter: () => this.flip(current), " ": () => this.flip(current),
-		};
-		if (target.classList.contains("row")) Object.assign(acts, onRow);
+		});
 		if (!Object.hasOwn(acts, key)) return;
 		acts[key]();
 		event.preventDefault();
@@ -965,16 +962,17 @@ class View {
 		const groups = [], begin = (id, kind, text) => groups.push({ id, kind, text, times: 1, wrong: 0 });
 		for (const id of this.run.order) {
 			const row = this.run.rows.get(id), last = groups.at(-1);
+			const like = last?.kind === "sub" && groups.slice(-2).find(({ kind, text }) => kind === "sub" && text === row.a);
 			if (row.w === "user") begin(id, "user", row.x ?? row.g ?? "");
-			else if (row.w === "tool" && last?.kind === "sub" && last.text === row.a) last.times += 1;
-			else if (row.w === "tool") begin(id, "sub", row.a);
-			if (failed(row)) groups.at(-1).wrong += 1;
+			else if (like) like.times += 1;
+			else if (tool(row)) begin(id, "sub", row.a);
+			if (failed(row)) (like || groups.at(-1)).wrong += 1;
 		}
 		this.places = groups.map(({ id, text, kind, times, wrong }) => {
-			const node = button("", kind, () => this.goTo(id));
+			const told = make("span", "", make("bdi", "", text.split("\n")[0]), times > 1 ? ` ×${times}` : "");
+			const node = button(told, kind, () => this.goTo(id));
 			node.className = kind;
 			node.dataset.row = id;
-			node.append(make("span", "", make("bdi", "", text.split("\n")[0]), times > 1 ? ` ×${times}` : ""));
 			if (wrong) node.append(make("span", "bad", `✗ ${wrong}`));
 			return node;
 		});
@@ -1024,7 +1022,7 @@ function hits(row, wanted) {
 }
 
 function factOf([sign, bold, rest]) {
-	return make("span", sign ? "bad" : "", sign ? glyph(sign) : null, make("b", "", bold), ink(make("bdi"), rest));
+	return make("span", sign ? "bad" : "", sign && glyph(sign), make("b", "", bold), ink(make("bdi"), rest));
 }
 
 // JSON that is laid out, its keys a little quieter.
@@ -1040,9 +1038,9 @@ function laidOut(node, text, wanted) {
 function wrongWith(text) {
 	try {
 		const value = JSON.parse(text);
-		return value && typeof value === "object" && !Array.isArray(value) ? "" : "arguments are one JSON object: { … }";
+		return value && typeof value === "object" && !Array.isArray(value) ? "" : "✗ not one JSON object: { … }";
 	} catch (error) {
-		return String(error.message).slice(0, 200);
+		return `✗ not JSON: ${error.message}`.slice(0, 200);
 	}
 }
 
