@@ -13,6 +13,7 @@ from hermes_nb import views
 from hermes_nb.messages import user
 from hermes_nb.records import AgentResult, Origin, RunError, Usage
 from hermes_nb.redact import Redactor
+from hermes_nb.views.plain.lines import wrapped
 from hermes_nb.views.rows.legible import laid_out
 from tests.views.runs import Script, invoices
 
@@ -117,6 +118,12 @@ def test_what_a_list_holds_keeps_to_a_line_each_where_it_is_not_too_long() -> No
 
     assert len(short.split("\n")) == 4
     assert len(long.split("\n")) == 9
+
+
+def test_a_line_that_is_broken_goes_on_where_it_began() -> None:
+    assert wrapped("  one two three", 9) == ["  one two", "  three"]
+    assert wrapped("    abcdefghij", 12) == ["    abcdefgh", "    ij"]
+    assert wrapped("      ab cd ef", 9) == ["      ab", "cd ef"]
 
 
 def test_a_turn_that_is_not_there_cannot_be_opened() -> None:
