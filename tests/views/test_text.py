@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -209,7 +210,10 @@ def test_a_call_that_was_never_answered_is_no_error() -> None:
 
 
 def test_a_partial_reply_is_marked_as_cut_off() -> None:
-    assert "⊘ cut off" in views.text(Script().ask("Fi", partial=True).end("interrupted"))
+    drawn = views.text(Script().ask("Fi", partial=True).end("interrupted"))
+
+    assert re.search("model Fi .* ⊘ cut off", drawn)
+    assert "No answer: the run was interrupted in turn 1, while the model wrote." in drawn
 
 
 @pytest.mark.parametrize(
