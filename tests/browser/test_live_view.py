@@ -34,6 +34,11 @@ DRAWN = """async () => {
   await frame();
   return !document.body.innerText.includes("Loading widget");
 }"""
+WITHIN = """cells => cells.every(cell => {
+  const words = document.createRange();
+  words.selectNodeContents(cell);
+  return words.getBoundingClientRect().width <= cell.getBoundingClientRect().width;
+})"""
 TO_MIDDLE = "() => document.activeElement.scrollIntoView({ block: 'center' })"
 ADD = """async source => {
   const { commands, shell } = window.jupyterapp, notebook = shell.currentWidget.content;
@@ -278,7 +283,15 @@ def test_the_outline_counts_calls_that_take_turns_together(stage: Stage) -> None
         view.get_by_role("button", name="More").click()
         view.get_by_role("button", name="Outline").click()
 
-        assert view.locator("nav button").all_inner_texts() == ["Both.", "no ×11\n✗ 11", "add ×11"]
+        assert view.locator("nav button").all_text_contents() == ["Both.", "no ×11✗ 11", "add ×11"]
+
+
+def test_the_column_of_turns_is_as_wide_as_their_numbers(stage: Stage) -> None:
+    with shown(stage, "far = hn.views.live(hn.journal.load('long.jsonl'))", "far") as view:
+        view.get_by_role("button", name="End", exact=True).last.click()
+        view.locator(".n", has_text="1001").wait_for()
+
+        assert view.locator(".n").evaluate_all(WITHIN)
 
 
 def test_V15_a_view_opens_at_a_call(stage: Stage) -> None:

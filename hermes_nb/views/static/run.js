@@ -10,7 +10,7 @@ const CHOICES = {
 	answer: ["Answer instead", "what the model gets in the tool's place"],
 	reject: ["Reject", "the reason, which the model reads"],
 };
-// The first six stand in the footer.
+// Six stand in the footer.
 const KEYS = [
 	["j k", "row"], ["Enter", "open"], ["e", "next error"], ["t", "timeline"], ["/", "filter"], ["?", "keys"], ["↓ ↑", "row"],
 	["→", "open"], ["←", "close"], ["Home End", "first, last row"], ["E", "previous error"], ["o", "outline"],
@@ -42,6 +42,8 @@ function button(text, kind, act, label) {
 	on(node, "click", act);
 	return node;
 }
+
+const label = (...told) => make("span", "label", ...told);
 
 function glyph(sign) {
 	return said(make("span", "g", sign), { hidden: true });
@@ -225,7 +227,7 @@ class Store {
 
 class View {
 	constructor(run, host) {
-		// What a view shows begins as the last one had it: the lab draws a cell anew when the run ends.
+		// A view begins as the last one was: the lab draws a cell anew when the run ends.
 		Object.assign(this, { run, host, items: new Map(), entries: [], unseen: 0, gates: new Map() });
 		const last = run.last ?? {};
 		this.state = { filter: "", timeline: false, outline: false, more: false, page: null, current: null, ...last };
@@ -293,7 +295,7 @@ class View {
 		on(document, "scroll", this.scrolled, true);
 	}
 
-	// Drawn anew, the lab puts the view before out of its place without telling its layout, which misses it at the end.
+	// The lab, drawing anew, puts the view before out of its place and does not tell its layout, which misses it.
 	settle() {
 		this.place = this.host.parentElement;
 		for (const other of this.run.views) {
@@ -336,7 +338,7 @@ class View {
 		return at && !this.root.contains(at) && (at.isContentEditable || /^(INPUT|TEXTAREA)$/.test(at.tagName));
 	}
 
-	// What is behind an open row is asked for again when the row has changed.
+	// What is behind an open row is asked for again when it changes.
 	freshen(row) {
 		if (this.isOpen(row.i) && !row.q) this.run.ask({ ask: "open", id: row.i });
 	}
@@ -399,16 +401,16 @@ class View {
 			const show = button("Show all", "text", () => this.run.ask({ ask: "open", id: "answer" }));
 			if (answer[1]) prose.append(make("span", "cut", answer[1], show));
 		} else prose.append(head.going && !alive ? GONE : note ?? "Waiting for the kernel.");
-		const parts = error?.length && !answer ? [] : [make("span", "label", "answer"), prose];
+		const parts = error?.length && !answer ? [] : [label("answer"), prose];
 		if (error?.length) {
 			const lines = error.map((line, index) => ink(make("div", index ? "" : "mono bad"), line));
-			parts.push(make("span", "label", "error"), make("div", "prose", ...lines));
+			parts.push(label("error"), make("div", "prose", ...lines));
 		}
 		this.answer.hidden = this.state.timeline;
 		this.answer.replaceChildren(...parts);
 	}
 
-	// When everything began and ended, on the run's clock.
+	// When all began and ended, on the run's clock.
 	times() {
 		const { head } = this.run, now = this.run.now(), spent = [0, 0], bars = [];
 		let last = 0;
@@ -446,7 +448,7 @@ class View {
 
 	menus() {
 		const { timeline, outline, more } = this.state;
-		const wide = this.run.order.length >= OUTLINED;
+		const wide = this.long();
 		said(this.timing, { pressed: timeline });
 		this.timing.hidden = !this.timed();
 		said(this.moring, { expanded: more });
@@ -460,11 +462,15 @@ class View {
 		this.menu.replaceChildren(make("div", "buttons", ...buttons, ...this.leaps()), make("div", "keys", ...KEYS.map(hint)));
 	}
 
+	long() {
+		return this.run.order.length >= OUTLINED;
+	}
+
 	timed() {
 		return this.run.order.some((id) => this.run.rows.get(id).b?.[0] > 0);
 	}
 
-	// The rows: which are shown, and what of the page has to change for it.
+	// The rows that are shown, and what of the page changes for it.
 	rows() {
 		const wanted = this.wanted();
 		const all = this.shown(wanted);
@@ -475,7 +481,9 @@ class View {
 		this.window = [from, to];
 		this.root.classList.toggle("time", this.state.timeline);
 		this.axes();
-		this.reconcile(all.slice(from, to), wanted);
+		const drawn = all.slice(from, to);
+		this.root.style.setProperty("--turn", `${Math.max(0, ...drawn.map(({ row }) => row.t?.length ?? 0))}ch`);
+		this.reconcile(drawn, wanted);
 		this.paging(from, to, all.length);
 		this.count.hidden = !wanted;
 		this.count.textContent = `${all.length} of ${this.run.order.length}`;
@@ -499,9 +507,9 @@ class View {
 		for (const id of order) {
 			const row = rows.get(id);
 			if (wanted) {
-				const seen = hits(row, wanted);
-				if (seen || found?.has(id)) push(id, row);
-				if (!seen && found?.has(id)) this.hidden.set(id, found.get(id));
+				const seen = hits(row, wanted), around = found?.get(id);
+				if (seen || around) push(id, row);
+				if (!seen && around) this.hidden.set(id, around);
 				continue;
 			}
 			if (timeline && (row.w === "system" || row.w === "earlier")) continue;
@@ -642,7 +650,7 @@ class View {
 	flip(key, want) {
 		const { fold, row } = this.items.get(key) ?? {}, set = fold ? this.state.unfolded : this.state.opened;
 		if (row?.q || this.hidden.has(key)) return;
-		const name = fold ? fold.first : key, open = want ?? !set.has(name);
+		const name = fold?.first ?? key, open = want ?? !set.has(name);
 		if (open === set.has(name)) return;
 		set[open ? "add" : "delete"](name);
 		if (open && this.run.bodies.has(key)) this.behind(key);
@@ -677,14 +685,14 @@ class View {
 	opened(id, row, silent = false) {
 		if (row.q) return this.gate(row.q);
 		const body = make("div", "body"), known = this.run.bodies.get(id);
-		const alone = (told) => body.append(make("span", "label"), make("div", "val dim", told));
+		const alone = (told) => body.append(label(), make("div", "val dim", told));
 		if (!known) {
 			alone(!this.run.alive ? "kernel stopped: see the static form"
 				: silent ? "The kernel does not answer: it is busy, or it stopped." : "…");
 			if (!this.run.bodies.has(id) && !silent) this.behind(id);
 			return body;
 		}
-		known.parts.forEach((part, number) => body.append(make("span", "label", part.label), this.part(id, part, number)));
+		known.parts.forEach((part, number) => body.append(label(part.label), this.part(id, part, number)));
 		if (!known.parts.length) alone("Nothing more.");
 		return body;
 	}
@@ -692,7 +700,7 @@ class View {
 	part(id, part, number) {
 		if (!part.text) return make("div", "val", make("bdi", "", part.told ?? "empty"));
 		const value = make("div", "val"), wanted = this.wanted();
-		const source = make("div", "src", make("span", "label", [part.told, part.laid ? "laid out" : ""].filter(Boolean).join(", ")));
+		const source = make("div", "src", label([part.told, part.laid && "laid out"].filter(Boolean).join(", ")));
 		if (part.warned) source.append(make("span", "badge", "looks like control text"));
 		const ask = (at, raw) => this.run.ask({ ask: "more", id, part: number, at, raw });
 		const act = (text, name, does) => {
@@ -745,7 +753,7 @@ class View {
 			arguments: make("div", "val", given),
 			"your choice": this.choices(question, known),
 		};
-		for (const [label, value] of Object.entries(parts)) body.append(make("span", "label", label), value);
+		for (const [name, value] of Object.entries(parts)) body.append(label(name), value);
 		return body;
 	}
 
@@ -824,7 +832,7 @@ class View {
 			this.state.page = [Math.max(begin, 0), Math.min(end, all)];
 			this.draw();
 		};
-		const told = make("span", "label", `rows ${from + 1} to ${to} of ${all}`);
+		const told = label(`rows ${from + 1} to ${to} of ${all}`);
 		const before = from > 0 ? [button("Previous 200", "", () => show(from - PAGE, to))] : [];
 		const after = to < all ? [button("Next 200", "", () => show(from, to + PAGE))] : [];
 		this.pages.replaceChildren(told, ...before, ...after, ...this.leaps());
@@ -923,7 +931,7 @@ class View {
 			j: down, ArrowDown: down, k: up, ArrowUp: up,
 			Home: () => this.reach(this.entries[0]?.key, true), End: () => this.reach(this.entries.at(-1)?.key, true),
 			e: () => this.error(1), E: () => this.error(-1), t: () => this.timed() && this.toggle("timeline"),
-			o: () => this.run.order.length >= OUTLINED && this.toggle("outline"), "?": () => this.toggle("more"),
+			o: () => this.long() && this.toggle("outline"), "?": () => this.toggle("more"),
 			"/": () => this.filter.focus(), Escape: () => (this.state.filter ? this.clear() : target.blur()),
 			c: () => current && this.copy(current.split(":")[0], -1),
 		};
@@ -955,7 +963,7 @@ class View {
 	}
 
 	outline() {
-		const shown = this.state.outline && this.run.order.length >= OUTLINED;
+		const shown = this.state.outline && this.long();
 		this.nav.hidden = !shown;
 		this.split.className = shown ? "split" : "";
 		if (!shown) return;
@@ -1025,7 +1033,7 @@ function factOf([sign, bold, rest]) {
 	return make("span", sign ? "bad" : "", sign && glyph(sign), make("b", "", bold), ink(make("bdi"), rest));
 }
 
-// JSON that is laid out, its keys a little quieter.
+// JSON, its keys a little quieter.
 function laidOut(node, text, wanted) {
 	for (const [index, line] of text.split("\n").entries()) {
 		if (index) node.append("\n");
