@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import hermes_nb as hn
 from hermes_nb.events import Delta, Event, Fold
 from hermes_nb.messages import user
-from hermes_nb.records import AgentResult
+from hermes_nb.records import AgentResult, RunError
 from hermes_nb.servers.scripted import call
 from hermes_nb.views.rows import ledger
 from hermes_nb.views.run import requests
@@ -307,6 +307,13 @@ def test_V14_what_is_copied_is_the_text_as_it_is_stored_without_its_secrets() ->
 
     assert copied.startswith("odd \u202e [redacted:")
     assert window.ask("copy", id="1.call0", part=-1)["text"].startswith("arguments\n{}\n\nresult\nodd")
+
+
+def test_a_request_that_failed_is_a_failure_among_the_facts() -> None:
+    error = RunError(type="AuthenticationError", message="Wrong key.", status=401)
+    facts = Window(Script().unanswered().end("server_error", error=error, seconds=0.2)).head["facts"]
+
+    assert facts == [["", "1", " turn"], ["", "0", " calls"], [" ", "401", " after 0 retries"], ["", "0.2 s", ""]]
 
 
 def test_V16_rows_are_found_by_what_is_behind_them_but_not_by_a_secret() -> None:

@@ -39,7 +39,7 @@ STYLES = {
     "who": f"{LEFT}flex:0 0 5.2em",
     "what": f"{LEFT}flex:1 1 16em;min-width:0;overflow-wrap:anywhere",
     "half": f"{LEFT}flex:1 1 12em;min-width:0;overflow-wrap:anywhere",
-    "first": f"{LEFT}flex:2 1 10em;min-width:0;overflow-wrap:anywhere",
+    "first": f"{LEFT}flex:3 1 10em;min-width:0;overflow-wrap:anywhere",
     "name": f"{LEFT}flex:1 1 6em;min-width:0;overflow-wrap:anywhere",
     "said": f"{LEFT}flex:2 1 14em;min-width:0;overflow-wrap:anywhere",
     "tool": f"{LEFT}flex:1 1 13em;min-width:0;overflow-wrap:anywhere",

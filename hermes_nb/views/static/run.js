@@ -1030,7 +1030,7 @@ function hits(row, wanted) {
 }
 
 function factOf([sign, bold, rest]) {
-	return make("span", sign ? "bad" : "", sign && glyph(sign), make("b", "", bold), ink(make("bdi"), rest));
+	return make("span", sign ? "bad" : "", sign.trim() && glyph(sign), make("b", "", bold), ink(make("bdi"), rest));
 }
 
 // JSON, its keys a little quieter.
