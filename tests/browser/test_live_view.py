@@ -34,6 +34,11 @@ DRAWN = """async () => {
   await frame();
   return !document.body.innerText.includes("Loading widget");
 }"""
+WITHIN = """cells => cells.every(cell => {
+  const words = document.createRange();
+  words.selectNodeContents(cell);
+  return words.getBoundingClientRect().width <= cell.getBoundingClientRect().width;
+})"""
 TO_MIDDLE = "() => document.activeElement.scrollIntoView({ block: 'center' })"
 ADD = """async source => {
   const { commands, shell } = window.jupyterapp, notebook = shell.currentWidget.content;
@@ -264,10 +269,29 @@ def test_V16_a_filter_finds_what_is_behind_rows_too_and_clearing_it_brings_every
     assert stage.view(DONE).locator("mark").first.inner_text() == "no day"
     search.fill("tool execution")
     stage.view(DONE).locator(".body", has_text="Tool execution failed").wait_for()
-    assert stage.row(DONE).count() == 1
+    assert stage.row(DONE, "Tool execution failed").count() == stage.row(DONE).count() == 1
     stage.view(DONE).get_by_role("button", name="Clear").click()
 
     assert stage.row(DONE).all_inner_texts() == before
+
+
+def test_the_outline_counts_calls_that_take_turns_together(stage: Stage) -> None:
+    turns = "[[call('add', a=number, b=1)] if number % 2 else [call('no')] for number in range(22)]"
+    start = f"both = hn.views.live(await scripted(*{turns}, 'Done.').run('Both.'))"
+    with shown(stage, start, "both") as view:
+        view.locator(".state", has_text="finished").wait_for()
+        view.get_by_role("button", name="More").click()
+        view.get_by_role("button", name="Outline").click()
+
+        assert view.locator("nav button").all_text_contents() == ["Both.", "no ×11✗ 11", "add ×11"]
+
+
+def test_the_column_of_turns_is_as_wide_as_their_numbers(stage: Stage) -> None:
+    with shown(stage, "far = hn.views.live(hn.journal.load('long.jsonl'))", "far") as view:
+        view.get_by_role("button", name="End", exact=True).last.click()
+        view.locator(".n", has_text="1001").wait_for()
+
+        assert view.locator(".n").evaluate_all(WITHIN)
 
 
 def test_V15_a_view_opens_at_a_call(stage: Stage) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import hermes_nb as hn
 from hermes_nb.events import Delta, Event, Fold
 from hermes_nb.messages import user
-from hermes_nb.records import AgentResult
+from hermes_nb.records import AgentResult, RunError
 from hermes_nb.servers.scripted import call
 from hermes_nb.views.rows import ledger
 from hermes_nb.views.run import requests
@@ -317,11 +317,28 @@ def test_V14_what_is_copied_is_the_text_as_it_is_stored_without_its_secrets() ->
     assert window.ask("copy", id="1.call0", part=-1)["text"].startswith("arguments\n{}\n\nresult\nodd")
 
 
+def test_a_request_that_failed_is_a_failure_among_the_facts() -> None:
+    error = RunError(type="AuthenticationError", message="Wrong key.", status=401)
+    facts = Window(Script().unanswered().end("server_error", error=error, seconds=0.2)).head["facts"]
+
+    assert facts == [["", "1", " turn"], ["", "0", " calls"], [" ", "401", " after 0 retries"], ["", "0.2 s", ""]]
+
+
 def test_V16_rows_are_found_by_what_is_behind_them_but_not_by_a_secret() -> None:
     window = Window(Script().ask("", ("env", {})).answer(f"Needle in hay, {SECRET}").done().end())
 
-    assert window.ask("find", text="needle")["ids"] == ["1.call0"]
+    assert [row for row, _ in window.ask("find", text="needle")["ids"]] == ["1.call0"]
     assert window.ask("find", text=SECRET[:30])["ids"] == []
+
+
+def test_a_row_that_is_found_by_what_is_behind_it_tells_the_words_around_it() -> None:
+    hay = "hay " * 2000
+    window = Window(Script().ask("", ("env", {})).answer(f"{hay}a \u202e needle and {SECRET} {hay}").done().end())
+
+    [(_, around)] = window.ask("find", text="NEEDLE")["ids"]
+
+    assert around.startswith("… hay hay a ⟦U+202E⟧ needle and [redacted:")
+    assert len(around) <= 102
 
 
 def test_A27_no_secret_is_in_anything_a_window_is_told() -> None:

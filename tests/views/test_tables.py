@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hermes_nb import views
 from hermes_nb.messages import user
 from hermes_nb.records import AgentResult, RunError
 from hermes_nb.redact import Redactor
+from hermes_nb.views.markup.tables import end_column
 from hermes_nb.views.rows import Comparison, Errors, Table, compared, errors, ready, table
 from hermes_nb.views.rows.compared import word_diff
 from hermes_nb.views.rows.legible import Lens
@@ -97,7 +99,7 @@ def test_an_error_is_shown_with_all_that_belongs_to_it() -> None:
         "     traceback",
         "     │ Traceback:",
         "     │   in divide",
-        "     then turn 2 calls divide a: 1, b: 2 ✓ ok",
+        "     then turn 2 calls divide: 1, 2 ✓ ok",
         "          turn 3 says: Half.",
     ]
 
@@ -130,6 +132,14 @@ def test_the_first_example_of_the_first_groups_is_open() -> None:
 
     opened = [bool(given) for name, given in page.elements if name == "details"]
     assert opened == [True, False] * 3 + [False, False] * 2
+
+
+@pytest.mark.parametrize(("kind", "told"), [("reported", []), ("timeout", ["reported", "timeout"])])
+def test_kind_and_fault_stand_in_a_row_where_not_all_errors_have_the_same(kind: str, told: list[str]) -> None:
+    page = checked(views.html(views.errors([run(seats(1), ("look", {}, "No.", kind))])))
+    table, _ = page.text.split("the only one", 1)
+
+    assert re.findall(r"kind (\w+), fault", table) == told
 
 
 # Many runs
@@ -182,6 +192,22 @@ def test_a_list_of_runs_is_shown_as_a_table() -> None:
         "b · 0         ✓ finished     1     1    ✗ 1     ~3   4.5 s  Error: no seats on…",
         "a · 0         ✓ finished     1     0      0     ~1   4.5 s",
     ]
+
+
+def test_no_time_has_a_column_in_the_text_where_none_is_known() -> None:
+    results = [replace(run(seats(1), task="b"), seconds=0.0)]
+
+    assert views.text(results).split("\n")[-2:] == [
+        "task, attempt ended      turns calls errors tokens  first error",
+        "b · 0         ✓ finished     1     1    ✗ 1     ~3  Error: no seats on flight H…",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stop", "column"), [("max_turns", "ended"), ("interrupted", "status"), ("too_many_errors", "ending")]
+)
+def test_the_column_of_endings_is_as_wide_as_they_are(stop: str, column: str) -> None:
+    assert end_column(drawn_runs(run("Fine."), run("Fine.", stop=stop)).rows) == column
 
 
 def test_each_row_of_a_table_opens_its_run() -> None:
@@ -278,6 +304,14 @@ def test_a_difference_in_words_is_marked_by_signs_in_every_form() -> None:
     assert "B │ There [+ aren't] enough seats on the flight you asked for." in views.text(view)
     assert "There − are not enough" in checked(views.html(view)).text
     assert "There <b>&#91;+ aren't&#93;</b> enough" in views.markdown(view)
+
+
+def test_the_first_texts_that_have_words_in_common_are_open() -> None:
+    seated, unseated = "There are seats left on that flight.", "There are no seats left on that flight."
+    view = views.compare(run("I see.", LOOK, seated), run("Nothing else.", ("look", {"id": 2}, "one"), unseated))
+    page = checked(views.html(view))
+
+    assert [bool(given) for name, given in page.elements if name == "details"] == [False, True, False]
 
 
 words = st.text("ab \n", max_size=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -13,6 +14,8 @@ from hermes_nb import views
 from hermes_nb.messages import user
 from hermes_nb.records import AgentResult, Origin, RunError, Usage
 from hermes_nb.redact import Redactor
+from hermes_nb.views.plain.lines import wrapped
+from hermes_nb.views.rows.legible import laid_out
 from tests.views.runs import Script, invoices
 
 GOLDEN = """\
@@ -109,6 +112,21 @@ def test_long_json_is_laid_out_with_one_entry_a_line() -> None:
     ]
 
 
+def test_what_a_list_holds_keeps_to_a_line_each_where_it_is_not_too_long() -> None:
+    person = {"first_name": "Sophia Maximiliana", "last_name": "Johansson-Sanchez", "dob": "1993-07-11"}
+    short = laid_out([person, person])
+    long = laid_out([person | {"address": "x" * 60}, person])
+
+    assert len(short.split("\n")) == 4
+    assert len(long.split("\n")) == 9
+
+
+def test_a_line_that_is_broken_goes_on_where_it_began() -> None:
+    assert wrapped("  one two three", 9) == ["  one two", "  three"]
+    assert wrapped("    abcdefghij", 12) == ["    abcdefgh", "    ij"]
+    assert wrapped("      ab cd ef", 9) == ["      ab", "cd ef"]
+
+
 def test_a_turn_that_is_not_there_cannot_be_opened() -> None:
     with pytest.raises(ValueError, match="no turn 7"):
         views.text(invoices(), turn=7)
@@ -192,7 +210,10 @@ def test_a_call_that_was_never_answered_is_no_error() -> None:
 
 
 def test_a_partial_reply_is_marked_as_cut_off() -> None:
-    assert "⊘ cut off" in views.text(Script().ask("Fi", partial=True).end("interrupted"))
+    drawn = views.text(Script().ask("Fi", partial=True).end("interrupted"))
+
+    assert re.search("model Fi .* ⊘ cut off", drawn)
+    assert "No answer: the run was interrupted in turn 1, while the model wrote." in drawn
 
 
 @pytest.mark.parametrize(

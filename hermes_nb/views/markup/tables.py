@@ -28,6 +28,8 @@ from hermes_nb.views.rows.legible import counted
 from hermes_nb.views.rows.many import RunRow, Table
 
 OPEN_ENTRIES = 3
+ENDS = {"ended": len("⊘ max turns"), "status": len("⊘ interrupted")}
+"""The columns for how runs ended, by the longest that each has room for."""
 
 
 def within(parts: Iterable[Markup], budget: int, left: str, total: int) -> Iterator[Markup]:
@@ -56,10 +58,11 @@ def filled(lines: Sequence[Markup], used: int, budget: int) -> tuple[int, int]:
 def runs_html(shown: Table, frame: Frame) -> Markup:
     """The table of runs, and under it the rows of the first few."""
     head = paragraph(*facts([element("b", shown.title), *map(value, shown.names), *map(fact, shown.facts)]))
-    columns = [("name", "task, attempt"), ("status", "ended"), ("number", "turns"), ("number", "calls"),
-               ("number", "errors"), ("tokens", "tokens"), ("time", "time")]  # fmt: skip
-    columns += [("number", name) for name in shown.scores]
-    lines = [run_line(row) for row in shown.rows]
+    ended = end_column(shown.rows)
+    columns = [("name", "task, attempt"), (ended, "ended"), ("number", "turns"), ("number", "calls"),
+               ("number", "errors"), ("tokens", "tokens"), ("edge", "time")]  # fmt: skip
+    columns += [("edge", name) for name in shown.scores]
+    lines = [run_line(row, ended) for row in shown.rows]
     kept, used = filled(lines, len(head), frame.budget // 2)
     more = shown.more + len(lines) - kept
     rest = replace(shown, more=more).mark
@@ -70,19 +73,25 @@ def runs_html(shown: Table, frame: Frame) -> Markup:
     return Markup(head, table, paragraph(rest) if rest else "", *drawn)
 
 
-def run_line(row: RunRow) -> Markup:
-    """One run."""
+def end_column(rows: Iterable[RunRow]) -> str:
+    """The narrowest column that holds how all of these ended."""
+    longest = max((len(f"{row.glyph} {row.ended}") for row in rows), default=0)
+    return next((column for column, room in ENDS.items() if longest <= room), "ending")
+
+
+def run_line(row: RunRow, column: str) -> Markup:
+    """One run; how it ended stands in that column."""
     ended = hard(f"{row.glyph} {row.ended}")
     attempt = f" · {row.attempt}" if row.attempt else ""
     return line(
         cell("name", element("b", value(row.task)), attempt),
-        cell("status", element("b", ended) if row.failed else ended),
+        cell(column, element("b", ended) if row.failed else ended),
         cell("number", str(row.turns)),
         cell("number", str(row.calls)),
         cell("number", element("b", hard(f"✗ {row.errors}")) if row.errors else "0"),
         cell("tokens", row.tokens),
-        cell("time", hard(row.time)),
-        *(cell("number", score) for score in row.scores),
+        cell("edge", hard(row.time)),
+        *(cell("edge", score) for score in row.scores),
         cell("first", element("code", value(row.problem)) if row.problem else ""),
         wrong=row.failed,
     )
@@ -102,9 +111,11 @@ def errors_html(shown: Errors, frame: Frame) -> Markup:
     """The groups as a table, and under it each with its examples, the first few open."""
     where = [value(shown.where)] if shown.where else []
     head = paragraph(*facts([element("b", shown.title), *where, *map(fact, shown.facts)]))
-    columns = [("number", "count"), ("number", "runs"), ("name", "tool"), ("what", "what it said, numbers folded to …"),
+    columns = [("number", "count"), ("edge", "runs"), ("tool", "tool"), ("said", "what it said, numbers folded to …"),
                ("half", "what the model did next")]  # fmt: skip
-    table = grid(columns, [group_line(group) for group in shown.groups]) if shown.groups else Markup()
+    # Of one kind and fault are all of them where there is but one: the header says it.
+    alike = len({(group.kind, group.fault) for group in shown.groups}) == 1
+    table = grid(columns, [group_line(group, alike=alike) for group in shown.groups]) if shown.groups else Markup()
     rest = paragraph(shown.mark) if shown.mark else Markup()
     room = frame.budget - 2000 - len(head) - len(table)
     examples = [
@@ -116,13 +127,14 @@ def errors_html(shown: Errors, frame: Frame) -> Markup:
     return Markup(head, table, rest, *within(drawn, room, "error", len(examples)))
 
 
-def group_line(group: Group) -> Markup:
-    """One group."""
+def group_line(group: Group, *, alike: bool) -> Markup:
+    """One group; where all are `alike`, without its kind and fault."""
+    told = Markup() if alike else Markup(element("br"), f"kind {group.kind}, fault {group.fault}")
     return line(
         cell("number", element("b", str(group.count))),
-        cell("number", str(group.runs)),
-        cell("name", element("code", element("b", value(group.tool)))),
-        cell("what", element("code", value(group.said)), element("br"), f"kind {group.kind}, fault {group.fault}"),
+        cell("edge", str(group.runs)),
+        cell("tool", element("code", element("b", value(group.tool)))),
+        cell("said", element("code", value(group.said)), told),
         cell("half", group.next),
     )
 
@@ -153,10 +165,16 @@ def compared_html(shown: Comparison, frame: Frame) -> Markup:
     rest = replace(shown, more=shown.more + len(lines) - kept).mark
     table = grid(columns, lines[:kept]) if lines else paragraph("neither run has a call or a reply")
     differing = [(index, pair) for index, pair in enumerate(shown.pairs) if pair.a_words or pair.b_words]
-    first = next((index for index, _ in differing if index >= (shown.first or 0)), None)
+    later = [(index, pair) for index, pair in differing if index >= (shown.first or 0)]
+    first = next((index for index, pair in [*filter(shares, later), *later]), None)
     drawn = (diff_detail(pair, frame, opened=index == first) for index, pair in differing)
     opened = within(drawn, frame.budget - used - 2000, "difference", len(differing))
     return Markup(head, table, paragraph(rest) if rest else "", *opened)
+
+
+def shares(numbered: tuple[int, Pair]) -> bool:
+    """Whether the two texts of a pair have words in common."""
+    return any(piece.sign == "=" and piece.text.strip() for piece in numbered[1].a_words)
 
 
 def pair_line(pair: Pair, *, first: bool) -> Markup:

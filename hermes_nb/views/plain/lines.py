@@ -6,6 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+DEEPEST = 3
+"""A line that begins further in than this part of the room goes on at the margin."""
+
 
 def indented(lines: list[str], margin: str) -> list[str]:
     """The lines behind a margin, without blanks at their ends."""
@@ -18,21 +21,22 @@ def wrapped(text: str, room: int) -> list[str]:
 
 
 def broken(line: str, room: int) -> Iterator[str]:
-    """One line as lines of at most `room` columns."""
+    """One line as lines of at most `room` columns; one that begins further in goes on there."""
     if columns(line) <= room:
         yield line
         return
-    now = ""
+    begin = line[: len(line) - len(line.lstrip())]
+    begin, now = begin if columns(begin) * DEEPEST <= room else "", ""
     for piece in re.findall(rf"\s{{1,{room}}}|\S{{1,{room}}}", line):
         while columns(now) + columns(piece) > room:
             if now.strip() and columns(piece) <= room:
                 yield now.rstrip()
-                now = ""
+                now = begin
                 piece = piece.lstrip()
             else:
                 taken = taken_within(piece, room - columns(now)) or ("" if now else piece[0])
                 yield now + taken
-                now, piece = "", piece[len(taken) :]
+                now, piece = begin if taken else "", piece[len(taken) :]
         now += piece
     if now.strip():
         yield now.rstrip()

@@ -10,6 +10,7 @@ from hermes_nb.views.rows import Comparison, Errors, Table
 from hermes_nb.views.rows.compared import Pair, Piece, Side
 from hermes_nb.views.rows.errors import Group
 from hermes_nb.views.rows.many import RunRow
+from hermes_nb.views.rows.words import UNKNOWN
 
 MOST_RUNS, MOST_DIFFS = 60, 3
 TASK = 24
@@ -25,23 +26,24 @@ def runs_lines(shown: Table, width: int) -> Iterator[str]:
     rows = shown.rows[:MOST_RUNS]
     task = min(max(13, *(columns(row.title) for row in rows)), TASK)
     ended = max(columns(f"{row.glyph} {row.ended}") for row in rows)
-    heads = ["turns", "calls", "errors", "tokens", "time", *shown.scores]
-    sizes = [5, 5, 6, 6, 7, *(max(columns(name), 5) for name in shown.scores)]
+    timed = any(row.time != UNKNOWN for row in rows)
+    heads = ["turns", "calls", "errors", "tokens", *(["time"] if timed else []), *shown.scores]
+    sizes = [5, 5, 6, 6, *([7] if timed else []), *(max(columns(name), 5) for name in shown.scores)]
     numbers = " ".join(f"{head:>{size}}" for head, size in zip(heads, sizes, strict=True))
     yield fitted(f"{padded('task, attempt', task)} {padded('ended', ended)} {numbers}  first error", width)
     for row in rows:
         left = f"{padded(fitted(row.title, task), task)} {padded(f'{row.glyph} {row.ended}', ended)}"
-        numbers = " ".join(right(one, size) for one, size in zip(told(row), sizes, strict=True))
+        numbers = " ".join(right(one, size) for one, size in zip(told(row, timed), sizes, strict=True))
         yield fitted(f"{left} {numbers}  {row.problem}".rstrip(), width)
     hidden = shown.more + len(shown.rows) - len(rows)
     if hidden:
         yield mark_line(f"cut here: {hidden} {'run' if hidden == 1 else 'runs'} more", "")
 
 
-def told(row: RunRow) -> list[str]:
-    """The numbers of a run."""
+def told(row: RunRow, timed: bool) -> list[str]:
+    """The numbers of a run; its time, where that of any is known."""
     errors = f"✗ {row.errors}" if row.errors else "0"
-    return [str(row.turns), str(row.calls), errors, row.tokens, row.time, *row.scores]
+    return [str(row.turns), str(row.calls), errors, row.tokens, *([row.time] if timed else []), *row.scores]
 
 
 def right(text: str, room: int) -> str:

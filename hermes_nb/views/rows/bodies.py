@@ -12,7 +12,7 @@ from hermes_nb.sequences import Token
 from hermes_nb.views.rows.colours import SEQUENCE
 from hermes_nb.views.rows.drawing import message_text, role_of
 from hermes_nb.views.rows.growing import Growing
-from hermes_nb.views.rows.legible import CONTROL_TEXT, ROW_CHARACTERS, ROW_LINES, Lens, counted, cut
+from hermes_nb.views.rows.legible import CONTROL_TEXT, GIST, ROW_CHARACTERS, ROW_LINES, Lens, counted, cut
 from hermes_nb.views.rows.opened import json_laid_out
 from hermes_nb.views.rows.strips import inked, strip
 
@@ -27,6 +27,11 @@ ALL = "Show all"
 FIRST_LINES, FIRST_CHARACTERS = ROW_LINES, 2 * ROW_CHARACTERS
 SO_FAR = 800
 """Of a reply that is being written, its last so many characters are shown."""
+
+BEFORE = 16
+"""Of what stands before the words that were looked for, so many characters are told."""
+
+BLANK = re.compile(r"\s+")
 
 COPIED = 2_000_000
 """The most characters that are copied."""
@@ -218,13 +223,21 @@ def copied(growing: Growing, key: str, index: int | None) -> str:
     return growing.lens.redactor.text(texts[0] if len(texts) == 1 else "\n\n".join(labelled))[:COPIED]
 
 
-def matching(growing: Growing, text: str) -> list[str]:
-    """The keys of the rows which have the text in what is behind them, capitals or not."""
-    wanted = text.casefold()
+def matching(growing: Growing, text: str) -> list[tuple[str, str]]:
+    """The keys of the rows which have the text in what is behind them, capitals or not, with the words around it."""
+    wanted, lens = text.casefold(), growing.lens
     keys = [line.row.key for number in range(len(growing.turns) + 1) for line in growing.lines(number)]
-    return [key for key in keys if any(_holds(one.text, wanted, growing.lens) for one in parts(growing, key))]
+    around = ((key, (_around(one.text, wanted, lens) for one in parts(growing, key))) for key in keys)
+    return [(key, told) for key, tellings in around if (told := next(filter(None, tellings), ""))]
 
 
-def _holds(text: str, wanted: str, lens: Lens) -> bool:
-    """Whether the text has it, and not within a secret only."""
-    return wanted in text.casefold() and wanted in lens.redactor.text(text).casefold()
+def _around(text: str, wanted: str, lens: Lens) -> str:
+    """The words around where the text first has it, and not within a secret only; empty where it has not."""
+    safe = lens.redactor.text(text) if wanted in text.casefold() else ""
+    at = safe.casefold().find(wanted)
+    if at < 0:
+        return ""
+    early = max(at - BEFORE, 0)
+    blank = BLANK.search(safe, early, at) if early else None
+    begin = blank.end() if blank else early
+    return f"{'… ' if begin else ''}{lens.gist(safe[begin : begin + 4 * GIST])}"

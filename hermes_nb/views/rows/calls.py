@@ -30,6 +30,15 @@ def gist(call: ToolCall, lens: Lens) -> str:
     return lens.gist(", ".join(short(value) for value in given.values()))
 
 
+def values(call: ToolCall, lens: Lens) -> str:
+    """The arguments' values alone, where there is little room, or a sentence around them; what is not JSON as it
+    came."""
+    given = call.parsed
+    if len(call.arguments) > LONG or not isinstance(given, dict):
+        return gist(call, lens)
+    return lens.gist(", ".join(map(short, given.values())))
+
+
 def short(value: Any) -> str:
     """A value in few words: text as it is, a list of objects by the first value of each, all else as JSON."""
     if isinstance(value, str):

@@ -228,7 +228,7 @@ class _Pairing:
         return Side(
             turn=act.turn,
             name=self.lens.name(act.call.name),
-            gist=calls.gist(act.call, self.lens),
+            gist=calls.values(act.call, self.lens),
             glyph=glyph,
             status=status,
             problem=self.lens.line(problem) if problem else "",

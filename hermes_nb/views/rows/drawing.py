@@ -99,7 +99,7 @@ class Drawing:
             told, tokens = "" if status else "no reply", words.UNKNOWN
         else:
             told, tokens = said(reply, self.lens), words.reply_tokens(reply)
-            above = turn.number == self.last and not reply.calls
+            above = turn.number == self.last and not reply.calls and not reply.partial
             if self.is_open(turn.number):
                 tokens_told = self.recorded.sections(turn.number, self.lens)
                 opened = (*reply_sections(reply, self.lens, shown_above=above), *tokens_told)

@@ -197,4 +197,6 @@ def steps(run: AgentResult, after: int, lens: Lens) -> Iterator[str]:
         call = reply.calls[0]
         result = next((one for one in turn.results if one.call.index == call.index), None)
         glyph, status = words.status(result) if result else ("", "")
-        yield f"turn {turn.number} calls {lens.name(call.name)} {calls.gist(call, lens)} {glyph} {status}".rstrip()
+        given = calls.values(call, lens)
+        named = f"{lens.name(call.name)}: {given}" if given else lens.name(call.name)
+        yield f"turn {turn.number} calls {named} {glyph} {status}".rstrip()

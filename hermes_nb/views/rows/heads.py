@@ -36,6 +36,9 @@ class Counts:
         if growing.turns:
             now._add(growing, over)
             now.turns = over + 1
+        if growing.forming is not None:
+            now.replies, now.guessed = now.replies + 1, now.guessed + 1
+            now.out += words.guessed(growing.forming.written)
         return now
 
     def _add(self, growing: Growing, index: int) -> None:

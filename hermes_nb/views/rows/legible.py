@@ -21,6 +21,9 @@ ROW_LINES, ROW_CHARACTERS = 20, 1000
 ENOUGH = 8
 """So many times what is shown is looked at: some letters are not shown, some make room for others."""
 
+FLAT = 120
+"""The longest object or list in the midst of others that keeps to a line of its own."""
+
 GIST = 100
 """The most characters of a gist. Narrow forms show less of it."""
 
@@ -175,13 +178,17 @@ def cut(text: str, lines: int, characters: int, rest: str = "") -> Shown:
 
 
 def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
-    """JSON with one entry a line wherever there are several that a line of `room` characters would not hold.
+    """JSON with one entry a line wherever there are several that a line of `room` characters would not hold. What is
+    within it stays on a line of up to `FLAT` characters, which may have to be wrapped, where nothing is within that:
+    a list of such objects is read one a line.
 
     Raises:
         RecursionError: it is nested too deeply.
     """
     flat = json.dumps(value, ensure_ascii=False, default=str)
     if not isinstance(value, dict | list) or level >= 12 or len(flat) <= room - 2 * level or _holds_one(value):
+        return flat
+    if level and len(flat) <= FLAT and not any(isinstance(one, dict | list) for one in _inner(value)):
         return flat
     if isinstance(value, dict):
         entries = [
@@ -195,5 +202,9 @@ def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
 
 
 def _holds_one(value: dict[str, Any] | list[Any]) -> bool:
-    inner = list(value.values()) if isinstance(value, dict) else value
+    inner = _inner(value)
     return len(inner) == 1 and not isinstance(inner[0], dict | list)
+
+
+def _inner(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value

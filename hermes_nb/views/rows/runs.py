@@ -69,7 +69,7 @@ def ledger(
 
 def whole(result: AgentResult, drawing: Drawing, most: int) -> Ledger:
     """A run with its answer and all its rows, as far as there is room."""
-    lens, answer = drawing.lens, result.final_text.strip()
+    lens, answer = drawing.lens, words.answer(result)
     run = _Run(lens, result)
     return replace(
         run.head(drawing.asking),

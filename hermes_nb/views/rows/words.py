@@ -94,8 +94,23 @@ def no_answer(result: AgentResult) -> str:
     why = NO_ANSWER.get(result.stop_reason, "")
     if result.stop_reason == "max_turns":
         why = f"the run used {'its only turn' if result.turns_used == 1 else f'all {result.turns_used} turns'}"
+    if result.stop_reason == "interrupted" and result.turns:
+        why += f" in turn {result.turns[-1].number}{', while the model wrote' if cut_short(result) else ''}"
+        # One of ours goes on; of what others wrote down, nobody knows.
+        return f"No answer: {why}.{' loop.resume(result) goes on from there.' if result.run_id is not None else ''}"
     failed = bool(result.turns and result.turns[-1].results and result.turns[-1].results[-1].error)
     return f"No answer: {why}.{' Its last call failed.' if failed and not result.error else ''}"
+
+
+def answer(result: AgentResult) -> str:
+    """The run's answer; a reply that was cut short is none, and keeps to its row."""
+    return "" if cut_short(result) else result.final_text.strip()
+
+
+def cut_short(result: AgentResult) -> bool:
+    """Whether the last reply was, before its end."""
+    reply = result.turns[-1].reply if result.turns else None
+    return reply is not None and reply.partial
 
 
 def status(result: ToolResult) -> tuple[str, str]:

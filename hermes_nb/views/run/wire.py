@@ -67,9 +67,11 @@ def head(shown: Ledger) -> Packed:
 
 
 def fact(said: str) -> list[str]:
-    """A fact in three: its glyph, if it has one; what stands out in it, a number or a time; and the rest."""
+    """A fact in three: its glyph, if it has one, a blank for a failure without one; what stands out in it, a number or
+    a time; and the rest."""
     found = FACT.fullmatch(said)
-    return ["", "", said] if found is None else [found["sign"] or "", found["number"], found["rest"] or ""]
+    sign = " " if said.endswith((" after 1 retry", " retries")) else ""
+    return [sign, "", said] if found is None else [found["sign"] or sign, found["number"], found["rest"] or ""]
 
 
 def part(shown: Part, page: Page, lens: Lens) -> Packed:

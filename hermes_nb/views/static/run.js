@@ -2,6 +2,7 @@
 // other way; every element and attribute is named here. Python sends rows, and what is behind them when it is asked.
 
 const RANKS = { message: 0, added: 0, reasoning: 1, model: 2, call: 3 };
+const GONE = "The kernel stopped: rows stay, and what you had opened.";
 const PAGED = 500, PAGE = 200, OUTLINED = 40, STRIP_BARS = 1500;
 const QUIET_MS = 2000, SILENT_MS = 4000, LEFT_MS = 2000;
 const CHOICES = {
@@ -9,7 +10,7 @@ const CHOICES = {
 	answer: ["Answer instead", "what the model gets in the tool's place"],
 	reject: ["Reject", "the reason, which the model reads"],
 };
-// The first six stand in the footer.
+// Six stand in the footer.
 const KEYS = [
 	["j k", "row"], ["Enter", "open"], ["e", "next error"], ["t", "timeline"], ["/", "filter"], ["?", "keys"], ["↓ ↑", "row"],
 	["→", "open"], ["←", "close"], ["Home End", "first, last row"], ["E", "previous error"], ["o", "outline"],
@@ -41,6 +42,8 @@ function button(text, kind, act, label) {
 	on(node, "click", act);
 	return node;
 }
+
+const label = (...told) => make("span", "label", ...told);
 
 function glyph(sign) {
 	return said(make("span", "g", sign), { hidden: true });
@@ -78,7 +81,7 @@ function coloured(node, text, colours, wanted) {
 	return ink(node, text.slice(at), wanted);
 }
 
-// The beginning of a gist gives way where what is looked for stands further on.
+// The start of a gist gives way where what is looked for stands further on.
 function around(text, wanted) {
 	const hit = wanted ? text.toLowerCase().indexOf(wanted) : -1;
 	return hit > 30 ? `… ${text.slice(hit - 16)}` : text;
@@ -152,7 +155,7 @@ class Store {
 		if (!this.ready || news.seq <= this.seq) return;
 		if (news.seq !== this.seq + 1) this.ask({ ask: "rows" });
 		this.seq = news.seq;
-		if (news.do === "more") this.grow(news, false);
+		if (news.do === "more") this.grow(news);
 		else if (news.do === "body") {
 			this.bodies.set(news.id, { parts: news.parts, row: this.rows.get(news.id) });
 			this.tell({ body: news.id });
@@ -161,7 +164,7 @@ class Store {
 			this.copying?.(news.text);
 			this.copying = null;
 		} else if (news.do === "found") {
-			this.found = { text: news.text, ids: new Set(news.ids) };
+			this.found = { text: news.text, ids: new Map(news.ids) };
 			this.tell({ found: true });
 		} else if (news.do === "go") {
 			this.go = news.id;
@@ -227,12 +230,11 @@ class Store {
 
 class View {
 	constructor(run, host) {
-		// What a view shows begins as the last one had it: the lab draws a cell anew when the run ends.
-		Object.assign(this, { run, host });
+		// A view begins as the last one was: the lab draws a cell anew when the run ends.
+		Object.assign(this, { run, host, items: new Map(), entries: [], unseen: 0, gates: new Map() });
 		const last = run.last ?? {};
 		this.state = { filter: "", timeline: false, outline: false, more: false, page: null, current: null, ...last };
 		Object.assign(this.state, { opened: new Set(last.opened), unfolded: new Set(last.unfolded) });
-		Object.assign(this, { items: new Map(), entries: [], unseen: 0, gates: new Map() });
 		this.build();
 		this.watch();
 		run.join(this);
@@ -296,7 +298,7 @@ class View {
 		on(document, "scroll", this.scrolled, true);
 	}
 
-	// Drawn anew, the lab puts the view before out of its place without telling its layout, which misses it at the end.
+	// The lab, drawing anew, puts the view before out of its place and does not tell its layout, which misses it.
 	settle() {
 		this.place = this.host.parentElement;
 		for (const other of this.run.views) {
@@ -336,10 +338,10 @@ class View {
 	// Somebody types elsewhere on the page: nothing moves under them.
 	editing() {
 		const at = active();
-		return Boolean(at) && !this.root.contains(at) && (at.isContentEditable || /^(INPUT|TEXTAREA)$/.test(at.tagName));
+		return at && !this.root.contains(at) && (at.isContentEditable || /^(INPUT|TEXTAREA)$/.test(at.tagName));
 	}
 
-	// What is behind an open row is asked for again when the row has changed.
+	// What is behind an open row is asked for again when it changes.
 	freshen(row) {
 		if (this.isOpen(row.i) && !row.q) this.run.ask({ ask: "open", id: row.i });
 	}
@@ -375,7 +377,7 @@ class View {
 		this.title.replaceChildren(...(head.names ?? []).map((name) => ink(make("bdi", "name"), name)));
 		said(this.root, { label: ["run", ...(head.names ?? []), word].join(", ") });
 		this.stopping.hidden = !head.going;
-		this.stopping.disabled = !alive || Boolean(this.stopped);
+		this.stopping.disabled = !alive || this.stopped;
 		this.fact();
 		this.replied();
 		// Of a long run the clock draws it, twice a second.
@@ -388,30 +390,30 @@ class View {
 	fact() {
 		const { head, alive } = this.run;
 		this.facts.replaceChildren(...(head.facts ?? []).map(factOf));
-		this.clockBox = head.going ? make("b", "", clock(this.run.now())) : null;
+		this.clockBox = head.going && make("b", "", clock(this.run.now()));
 		if (this.clockBox) this.facts.append(make("span", "", this.clockBox));
-		if (!alive) this.facts.append(make("span", "", "The kernel stopped: rows stay, what is behind them is gone."));
+		if (!alive && !head.going) this.facts.append(make("span", "", GONE));
 	}
 
 	replied() {
-		const { answer, note, error } = this.run.head, whole = this.run.bodies.get("answer")?.parts[0];
+		const { head, alive, bodies } = this.run, { answer, note, error } = head, whole = bodies.get("answer")?.parts[0];
 		let prose = make("div", answer ? "prose" : "prose dim");
 		if (answer && whole) prose = this.part("answer", whole, 0);
 		else if (answer) {
 			ink(prose, answer[0]);
 			const show = button("Show all", "text", () => this.run.ask({ ask: "open", id: "answer" }));
 			if (answer[1]) prose.append(make("span", "cut", answer[1], show));
-		} else prose.append(note ?? "Waiting for the kernel.");
-		const parts = error?.length && !answer ? [] : [make("span", "label", "answer"), prose];
+		} else prose.append(head.going && !alive ? GONE : note ?? "Waiting for the kernel.");
+		const parts = error?.length && !answer ? [] : [label("answer"), prose];
 		if (error?.length) {
 			const lines = error.map((line, index) => ink(make("div", index ? "" : "mono bad"), line));
-			parts.push(make("span", "label", "error"), make("div", "prose", ...lines));
+			parts.push(label("error"), make("div", "prose", ...lines));
 		}
 		this.answer.hidden = this.state.timeline;
 		this.answer.replaceChildren(...parts);
 	}
 
-	// When everything began and ended, on the run's clock.
+	// When all began and ended, on the run's clock.
 	times() {
 		const { head } = this.run, now = this.run.now(), spent = [0, 0], bars = [];
 		let last = 0;
@@ -449,7 +451,7 @@ class View {
 
 	menus() {
 		const { timeline, outline, more } = this.state;
-		const wide = this.run.order.length >= OUTLINED;
+		const wide = this.long();
 		said(this.timing, { pressed: timeline });
 		this.timing.hidden = !this.timed();
 		said(this.moring, { expanded: more });
@@ -463,11 +465,15 @@ class View {
 		this.menu.replaceChildren(make("div", "buttons", ...buttons, ...this.leaps()), make("div", "keys", ...KEYS.map(hint)));
 	}
 
+	long() {
+		return this.run.order.length >= OUTLINED;
+	}
+
 	timed() {
 		return this.run.order.some((id) => this.run.rows.get(id).b?.[0] > 0);
 	}
 
-	// The rows: which are shown, and what of the page has to change for it.
+	// The rows that are shown, and what of the page changes for it.
 	rows() {
 		const wanted = this.wanted();
 		const all = this.shown(wanted);
@@ -478,10 +484,12 @@ class View {
 		this.window = [from, to];
 		this.root.classList.toggle("time", this.state.timeline);
 		this.axes();
-		this.reconcile(all.slice(from, to), wanted);
+		const drawn = all.slice(from, to);
+		this.root.style.setProperty("--turn", `${Math.max(0, ...drawn.map(({ row }) => row.t?.length ?? 0))}ch`);
+		this.reconcile(drawn, wanted);
 		this.paging(from, to, all.length);
 		this.count.hidden = !wanted;
-		this.count.textContent = wanted ? `${all.length} of ${this.run.order.length}` : "";
+		this.count.textContent = `${all.length} of ${this.run.order.length}`;
 	}
 
 	wanted() {
@@ -492,7 +500,7 @@ class View {
 		const { rows, order, folds } = this.run, { timeline, unfolded } = this.state, found = this.found(wanted);
 		const entries = [];
 		// What only stands behind a row opens it, as long as it is looked for.
-		this.hidden = new Set();
+		this.hidden = new Map();
 		let until = -1, before = null;
 		const push = (key, row, fold) => {
 			const opens = row.w === "user" || (!timeline && row.n !== before?.n && before?.w !== "user");
@@ -502,9 +510,9 @@ class View {
 		for (const id of order) {
 			const row = rows.get(id);
 			if (wanted) {
-				const seen = hits(row, wanted);
-				if (seen || found?.has(id)) push(id, row);
-				if (!seen && found?.has(id)) this.hidden.add(id);
+				const seen = hits(row, wanted), around = found?.get(id);
+				if (seen || around) push(id, row);
+				if (!seen && around) this.hidden.set(id, around);
 				continue;
 			}
 			if (timeline && (row.w === "system" || row.w === "earlier")) continue;
@@ -574,15 +582,15 @@ class View {
 		const { timeline } = this.state;
 		const chevron = said(make("span", "chev", open ? "▾" : "▸"), { hidden: true });
 		const what = row.x !== undefined && !timeline ? this.userText(row, wanted) : this.what(row, wanted);
-		const parts = [chevron, make("span", "n", row.t ?? ""), make("span", `who ${row.w}`, row.w), what];
+		const parts = [chevron, make("span", "n", row.t), make("span", `who ${row.w}`, row.w), what];
 		if (timeline) parts.push(this.lane(row));
 		if (row.s) parts.push(make("span", `status ${tone(row.s[0])}`, glyph(row.s[0]), row.s[1]));
 		else if (!timeline) what.classList.add("span");
 		const live = row.l && row.b, took = live ? going(this.run.now() - row.b[0]) : row.d;
-		const time = make("span", "num t", took ?? "");
+		const time = make("span", "num t", took);
 		if (live) time.dataset.since = row.b[0];
 		parts.push(time);
-		if (!timeline) parts.push(make("span", "num k", row.k ?? ""));
+		if (!timeline) parts.push(make("span", "num k", row.k));
 		if (row.p && !timeline) parts.push(ink(make("span", "err mono"), around(row.p, wanted), wanted));
 		const node = make("div", "row", ...parts);
 		node.tabIndex = -1;
@@ -596,14 +604,14 @@ class View {
 	}
 
 	what(row, wanted) {
-		const node = make("span", "what");
+		const node = make("span", "what"), gist = this.hidden.get(row.i) ?? row.g;
 		if (row.a) {
 			const mono = make("bdi", "mono", ink(make("b"), row.a, wanted));
-			if (row.g && !this.state.timeline) ink(mono, ` ${around(row.g, wanted)}`, wanted);
+			if (gist && !this.state.timeline) ink(mono, ` ${around(gist, wanted)}`, wanted);
 			node.append(mono);
 			return node;
 		}
-		const text = row.g ?? row.x ?? "", dim = row.y || !["model", "user"].includes(row.w);
+		const text = gist ?? row.x ?? "", dim = row.y || !["model", "user"].includes(row.w);
 		node.append(ink(make("bdi", dim ? "dim" : ""), around(text, wanted), wanted));
 		if (row.m) {
 			node.classList.add("sized");
@@ -614,7 +622,7 @@ class View {
 	}
 
 	userText(row, wanted) {
-		return make("span", "what u", ink(make("bdi"), row.x, wanted), row.c ? make("span", "cut", row.c) : null);
+		return make("span", "what u", ink(make("bdi"), row.x, wanted), row.c && make("span", "cut", row.c));
 	}
 
 	lane(row) {
@@ -645,7 +653,7 @@ class View {
 	flip(key, want) {
 		const { fold, row } = this.items.get(key) ?? {}, set = fold ? this.state.unfolded : this.state.opened;
 		if (row?.q || this.hidden.has(key)) return;
-		const name = fold ? fold.first : key, open = want ?? !set.has(name);
+		const name = fold?.first ?? key, open = want ?? !set.has(name);
 		if (open === set.has(name)) return;
 		set[open ? "add" : "delete"](name);
 		if (open && this.run.bodies.has(key)) this.behind(key);
@@ -680,15 +688,14 @@ class View {
 	opened(id, row, silent = false) {
 		if (row.q) return this.gate(row.q);
 		const body = make("div", "body"), known = this.run.bodies.get(id);
-		const alone = (told) => body.append(make("span", "label"), make("div", "val dim", told));
+		const alone = (told) => body.append(label(), make("div", "val dim", told));
 		if (!known) {
-			const told = !this.run.alive ? "kernel stopped: see the static form"
-				: silent ? "The kernel does not answer: it is busy, or it stopped." : "…";
-			alone(told);
+			alone(!this.run.alive ? "kernel stopped: see the static form"
+				: silent ? "The kernel does not answer: it is busy, or it stopped." : "…");
 			if (!this.run.bodies.has(id) && !silent) this.behind(id);
 			return body;
 		}
-		known.parts.forEach((part, number) => body.append(make("span", "label", part.label), this.part(id, part, number)));
+		known.parts.forEach((part, number) => body.append(label(part.label), this.part(id, part, number)));
 		if (!known.parts.length) alone("Nothing more.");
 		return body;
 	}
@@ -696,7 +703,7 @@ class View {
 	part(id, part, number) {
 		if (!part.text) return make("div", "val", make("bdi", "", part.told ?? "empty"));
 		const value = make("div", "val"), wanted = this.wanted();
-		const source = make("div", "src", make("span", "label", [part.told, part.laid ? "laid out" : ""].filter(Boolean).join(", ")));
+		const source = make("div", "src", label([part.told, part.laid && "laid out"].filter(Boolean).join(", ")));
 		if (part.warned) source.append(make("span", "badge", "looks like control text"));
 		const act = (host, text, name, does) => {
 			const node = button(text, "text", does);
@@ -740,13 +747,13 @@ class View {
 		waited.textContent = waiting(this.run.now() - question.since);
 		const code = make("code");
 		laidOut(code, question.text, "");
-		const given = make("pre", "", code, question.mark ? make("span", "cut", question.mark) : null);
+		const given = make("pre", "", code, question.mark && make("span", "cut", question.mark));
 		const parts = {
 			waiting: make("div", "val", ink(make("b"), question.name), " wants to run. Nothing happens until you choose. ", waited),
 			arguments: make("div", "val", given),
 			"your choice": this.choices(question, known),
 		};
-		for (const [label, value] of Object.entries(parts)) body.append(make("span", "label", label), value);
+		for (const [name, value] of Object.entries(parts)) body.append(label(name), value);
 		return body;
 	}
 
@@ -778,8 +785,8 @@ class View {
 		Object.assign(area, { value: known.text, maxLength: 1e5 });
 		const problem = said(make("div", "problem bad"), { role: "status" });
 		box.append(make("div", "label", label), said(area, { label }), problem);
-		const done = choose(mode === "edit" ? "Approve" : text, mode, "main", () => send(mode, { text: area.value }));
-		choose("Clear", "", "", () => turn("", ""));
+		const done = choose(mode === "edit" ? "Approve as edited" : text, mode, "main", () => send(mode, { text: area.value }));
+		choose("Back", "", "", () => turn("", ""));
 		const check = () => {
 			known.text = area.value;
 			problem.textContent = mode === "edit" ? wrongWith(area.value) : "";
@@ -825,7 +832,7 @@ class View {
 			this.state.page = [Math.max(begin, 0), Math.min(end, all)];
 			this.draw();
 		};
-		const told = make("span", "label", `rows ${from + 1} to ${to} of ${all}`);
+		const told = label(`rows ${from + 1} to ${to} of ${all}`);
 		const before = from > 0 ? [button("Previous 200", "", () => show(from - PAGE, to))] : [];
 		const after = to < all ? [button("Next 200", "", () => show(from, to + PAGE))] : [];
 		this.pages.replaceChildren(told, ...before, ...after, ...this.leaps());
@@ -880,7 +887,7 @@ class View {
 		if (focus) focusOn(head);
 	}
 
-	// Keys, and the one row that Tab reaches.
+	// The one row that Tab reaches.
 	select(key) {
 		this.state.current = key;
 		this.rove();
@@ -924,15 +931,14 @@ class View {
 			j: down, ArrowDown: down, k: up, ArrowUp: up,
 			Home: () => this.reach(this.entries[0]?.key, true), End: () => this.reach(this.entries.at(-1)?.key, true),
 			e: () => this.error(1), E: () => this.error(-1), t: () => this.timed() && this.toggle("timeline"),
-			o: () => this.run.order.length >= OUTLINED && this.toggle("outline"), "?": () => this.toggle("more"),
+			o: () => this.long() && this.toggle("outline"), "?": () => this.toggle("more"),
 			"/": () => this.filter.focus(), Escape: () => (this.state.filter ? this.clear() : target.blur()),
-			c: () => current && this.copy(current.split(":")[0], -1, null),
+			c: () => current && this.copy(current.split(":")[0], -1),
 		};
-		const onRow = {
+		if (target.classList.contains("row")) Object.assign(acts, {
 			ArrowRight: () => this.flip(current, true), ArrowLeft: () => this.flip(current, false),
 			Enter: () => this.flip(current), " ": () => this.flip(current),
-		};
-		if (target.classList.contains("row")) Object.assign(acts, onRow);
+		});
 		if (!Object.hasOwn(acts, key)) return;
 		acts[key]();
 		event.preventDefault();
@@ -957,23 +963,24 @@ class View {
 	}
 
 	outline() {
-		const shown = this.state.outline && this.run.order.length >= OUTLINED;
+		const shown = this.state.outline && this.long();
 		this.nav.hidden = !shown;
 		this.split.className = shown ? "split" : "";
 		if (!shown) return;
 		const groups = [], begin = (id, kind, text) => groups.push({ id, kind, text, times: 1, wrong: 0 });
 		for (const id of this.run.order) {
 			const row = this.run.rows.get(id), last = groups.at(-1);
+			const like = last?.kind === "sub" && groups.slice(-2).find(({ kind, text }) => kind === "sub" && text === row.a);
 			if (row.w === "user") begin(id, "user", row.x ?? row.g ?? "");
-			else if (row.w === "tool" && last?.kind === "sub" && last.text === row.a) last.times += 1;
-			else if (row.w === "tool") begin(id, "sub", row.a);
-			if (failed(row)) groups.at(-1).wrong += 1;
+			else if (like) like.times += 1;
+			else if (tool(row)) begin(id, "sub", row.a);
+			if (failed(row)) (like || groups.at(-1)).wrong += 1;
 		}
 		this.places = groups.map(({ id, text, kind, times, wrong }) => {
-			const node = button("", kind, () => this.goTo(id));
+			const told = make("span", "", make("bdi", "", text.split("\n")[0]), times > 1 ? ` ×${times}` : "");
+			const node = button(told, kind, () => this.goTo(id));
 			node.className = kind;
 			node.dataset.row = id;
-			node.append(make("span", "", make("bdi", "", text.split("\n")[0]), times > 1 ? ` ×${times}` : ""));
 			if (wrong) node.append(make("span", "bad", `✗ ${wrong}`));
 			return node;
 		});
@@ -1023,10 +1030,10 @@ function hits(row, wanted) {
 }
 
 function factOf([sign, bold, rest]) {
-	return make("span", sign ? "bad" : "", sign ? glyph(sign) : null, make("b", "", bold), ink(make("bdi"), rest));
+	return make("span", sign ? "bad" : "", sign.trim() && glyph(sign), make("b", "", bold), ink(make("bdi"), rest));
 }
 
-// JSON that is laid out, its keys a little quieter.
+// JSON, its keys a little quieter.
 function laidOut(node, text, wanted) {
 	for (const [index, line] of text.split("\n").entries()) {
 		if (index) node.append("\n");
@@ -1039,9 +1046,9 @@ function laidOut(node, text, wanted) {
 function wrongWith(text) {
 	try {
 		const value = JSON.parse(text);
-		return value && typeof value === "object" && !Array.isArray(value) ? "" : "arguments are one JSON object: { … }";
+		return value && typeof value === "object" && !Array.isArray(value) ? "" : "✗ not one JSON object: { … }";
 	} catch (error) {
-		return String(error.message).slice(0, 200);
+		return `✗ not JSON: ${error.message}`.slice(0, 200);
 	}
 }
 
