@@ -9,23 +9,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import axe_playwright_python
 import nbformat
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.stage import CONTRAST, Stage, staged, written
+from tests.browser.stage import AXE, CHECK, CONTRAST, Stage, staged, written
 from tests.views.runs import ANSWER, QUESTION, Script, invoices_script
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Lab
-
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-CHECK = """async shown => {
-  const { violations } = await window.axe.run(shown, { resultTypes: ["violations"] });
-  return violations.filter(one => ["serious", "critical"].includes(one.impact))
-    .map(one => `${one.id}: ${one.nodes.map(node => node.html).slice(0, 3).join(" ")}`);
-}"""
 
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 DRAWN = """async () => {
