@@ -54,6 +54,30 @@ def test_A38_a_hostile_widget_is_gone_and_its_place_shows_what_else_it_said(tmp_
     assert "<b>a run</b>" in path.read_text()
 
 
+@pytest.mark.usefixtures("nothing_is_left")
+async def test_what_nbclient_saves_of_a_live_view_is_found_and_taken_out_and_the_run_stays(tmp_path: Path) -> None:
+    pytest.importorskip("anywidget")
+    nbclient = pytest.importorskip("nbclient")
+    lines = [
+        "import hermes_nb as hn",
+        "shown = await hn.HermesAgentLoop(hn.ScriptedServer(['It is five.'])).run('Add.', view=True)",
+    ]
+    made = notebook(code("\n".join(lines), None))
+    await nbclient.NotebookClient(made, timeout=60, kernel_name="python3").async_execute()
+    path = saved(made, tmp_path / "made.ipynb")
+    assert path.stat().st_size > 40_000
+
+    [found] = [one for one in sharing.check(path) if one.rule == "widget-state"]
+    assert "with a script" in found.what
+    assert "the notebook: saved widget state taken out" in sharing.clean(path)
+    assert "_esm" not in path.read_text()
+    assert path.stat().st_size < 10_000
+    assert "It is five." in sharing.html(path).read_text()
+
+    await sharing.run(path)
+    assert "widgets" not in nbformat.read(path, as_version=4).metadata
+
+
 def test_every_change_is_told_with_its_cell(tmp_path: Path) -> None:
     made = notebook(code("key", 3, printed(f"{KEY}\n{HOME}/data.csv")), code("2", 5))
     path = saved(made, tmp_path / "made.ipynb")
