@@ -38,6 +38,9 @@ CHECK = """async shown => {
     .map(one => `${one.id}: ${one.nodes.map(node => node.html).slice(0, 3).join(" ")}`);
 }"""
 
+SOIL = "() => { window.jupyterapp.shell.currentWidget.context.model.dirty = true; }"
+SAVED = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
+
 CONTRAST = """shown => {
   // As [red, green, blue, alpha], 0 to 255; mixed colours are told in parts of one.
   const parts = colour => {

@@ -30,8 +30,8 @@ function said(node, { role, ...states }) {
 	return node;
 }
 
-function on(node, kind, act, early = false) {
-	node.addEventListener(kind, act, early);
+function on(node, kind, act, how) {
+	node.addEventListener(kind, act, how);
 }
 
 function button(text, kind, act, label) {
@@ -78,7 +78,7 @@ function coloured(node, text, colours, wanted) {
 	return ink(node, text.slice(at), wanted);
 }
 
-// The beginning of a gist gives way where what is looked for stands further on.
+// A gist begins where what is looked for stands.
 function around(text, wanted) {
 	const hit = wanted ? text.toLowerCase().indexOf(wanted) : -1;
 	return hit > 30 ? `… ${text.slice(hit - 16)}` : text;
@@ -224,7 +224,7 @@ class Store {
 
 class View {
 	constructor(run, host) {
-		// What a view shows begins as the last one had it: the lab draws a cell anew when the run ends.
+		// As the last view was left: the lab draws a cell anew when the run ends.
 		Object.assign(this, { run, host });
 		const last = run.last ?? {};
 		this.state = { filter: "", timeline: false, outline: false, more: false, page: null, current: null, ...last };
@@ -241,8 +241,6 @@ class View {
 
 	build() {
 		this.root = said(make("div", "hnb"), { role: "region" });
-		this.root.dataset.lmSuppressShortcuts = "true";
-		on(this.root, "keydown", (event) => this.key(event));
 		on(this.root, "focusin", () => { this.run.inside = true; });
 		on(this.root, "focusout", () => setTimeout(() => {
 			if (this.root.isConnected) this.run.inside = this.root.contains(active());
@@ -286,11 +284,17 @@ class View {
 		});
 		this.sight.observe(this.end);
 		this.ticking = setInterval(() => this.tick(), 500);
-		this.scrolled = () => requestAnimationFrame(() => {
+		this.left = new AbortController();
+		const early = { capture: true, signal: this.left.signal };
+		on(window, "scroll", () => requestAnimationFrame(() => {
 			if (this.state.outline) this.whereabouts();
 			if (!this.pill.hidden) this.pills();
-		});
-		on(document, "scroll", this.scrolled, true);
+		}), early);
+		// Before Notebook 7 does, which is early too.
+		on(window, "keydown", (event) => {
+			const path = event.composedPath();
+			if (path.includes(this.root)) this.key(event, path[0]);
+		}, early);
 	}
 
 	// Drawn anew, the lab puts the view before out of its place without telling its layout, which misses it at the end.
@@ -311,7 +315,7 @@ class View {
 		clearInterval(this.ticking);
 		clearTimeout(this.searching);
 		clearTimeout(this.speaking);
-		document.removeEventListener("scroll", this.scrolled, true);
+		this.left.abort();
 		this.root.remove();
 	}
 
@@ -336,7 +340,7 @@ class View {
 		return Boolean(at) && !this.root.contains(at) && (at.isContentEditable || /^(INPUT|TEXTAREA)$/.test(at.tagName));
 	}
 
-	// What is behind an open row is asked for again when the row has changed.
+	// Behind an open row that has changed, it is asked for again.
 	freshen(row) {
 		if (this.isOpen(row.i) && !row.q) this.run.ask({ ask: "open", id: row.i });
 	}
@@ -434,7 +438,7 @@ class View {
 			let lane = 0;
 			while (tool(row) && lane < 3 && ends[lane] > at) lane += 1;
 			if (tool(row)) ends[lane] = at + length;
-			// Bars that would fall on one another are one; an error is never lost in it.
+			// Bars that fall on one another are one; no error is lost in it.
 			const key = bars.length > STRIP_BARS ? `${tool(row)}${lane} ${Math.floor((at / this.span) * 600)}` : row.i;
 			if (!drawn.has(key) || failed(row)) drawn.set(key, bar(row, at, length, tool(row) ? 10 + 9 * lane : 1));
 		}
@@ -488,7 +492,7 @@ class View {
 	shown(wanted) {
 		const { rows, order, folds } = this.run, { timeline, unfolded } = this.state, found = this.found(wanted);
 		const entries = [];
-		// What only stands behind a row opens it, as long as it is looked for.
+		// What stands behind a row opens it while it is looked for.
 		this.hidden = new Set();
 		let until = -1, before = null;
 		const push = (key, row, fold) => {
@@ -913,9 +917,9 @@ class View {
 		return this.say("no more errors");
 	}
 
-	key(event) {
+	key(event, target) {
 		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-		const { target, key } = event, typing = /^(INPUT|TEXTAREA)$/.test(target.tagName);
+		const { key } = event, typing = /^(INPUT|TEXTAREA)$/.test(target.tagName);
 		if (typing && key !== "Escape") {
 			event.stopPropagation();
 			return;
@@ -952,7 +956,7 @@ class View {
 		const fresh = this.run.head.going && !this.atEnd ? this.unseen : 0;
 		this.pill.hidden = !fresh;
 		this.pill.textContent = `↓ ${fresh} new ${fresh === 1 ? "row" : "rows"}`;
-		// It floats at the end of what is in sight of the view: in the lab nothing sticks.
+		// It floats at the end of what is in sight: in the lab nothing sticks.
 		const beyond = this.root.getBoundingClientRect().bottom - Math.min(this.bottom(), innerHeight);
 		this.pill.style.bottom = `${Math.max(beyond, 0) + 4}px`;
 	}

@@ -95,8 +95,12 @@ class Table {
 
 	build() {
 		this.root = said(make("div", "hnb"), { role: "region", label: "runs" });
-		this.root.dataset.lmSuppressShortcuts = "true";
-		this.root.addEventListener("keydown", (event) => this.key(event));
+		// Before the host: Notebook 7 hears keys before what is in its page does.
+		this.keyed = (event) => {
+			const path = event.composedPath();
+			if (path.includes(this.root)) this.key(event, path[0]);
+		};
+		addEventListener("keydown", this.keyed, true);
 		this.root.addEventListener("focusin", ({ target }) => {
 			this.kept.inside = target === this.filter ? "filter" : this.body.contains(target) ? "row" : "";
 		});
@@ -144,6 +148,7 @@ class Table {
 	remove() {
 		this.model.off("msg:custom", this.heard);
 		for (const end of ["comm:close", "comm_live_update"]) this.model.off(end, this.lost);
+		removeEventListener("keydown", this.keyed, true);
 		clearTimeout(this.speaking);
 		this.kept.tables.delete(this);
 		this.root.remove();
@@ -459,9 +464,9 @@ class Table {
 		return this.say("no more errors");
 	}
 
-	key(event) {
+	key(event, target) {
 		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-		const { target, key } = event, { current } = this.kept;
+		const { key } = event, { current } = this.kept;
 		if (target === this.filter && key !== "Escape") {
 			event.stopPropagation();
 			return;
