@@ -73,8 +73,8 @@ function compared(a, b, way) {
 
 // `63 finished`, `✗ 26 errors in 14 runs`, `score mean 0.54`: the number is what is read.
 function factOf(fact) {
-	const [, wrong, before, number, rest] = /^(✗ )?(.* mean )?(\S+)(.*)$/s.exec(fact) ?? [];
-	const parts = number ? [before ?? "", make("b", "", number), rest] : [fact];
+	const [, wrong = "", before = "", number, rest] = /^(✗ )?(.* mean )?(-?\d\S*)(.*)$/s.exec(fact) ?? [];
+	const parts = number ? [before, make("b", "", number), rest] : [fact];
 	return make("span", wrong ? "bad" : "", ...(wrong ? [glyph("✗")] : []), make("bdi", "", ...parts));
 }
 
