@@ -31,6 +31,14 @@ COUNT = """view => {
   new MutationObserver(() => window.drawn.push(performance.now()))
     .observe(view, { childList: true, subtree: true, characterData: true });
 }"""
+SECOND_TAB = """async () => {
+  const { commands, shell } = window.jupyterapp;
+  const notebook = shell.currentWidget;
+  await commands.execute("notebook:create-output-view");
+  window.second = [...shell.widgets("main")].find(one => one !== notebook);
+  shell.activateById(notebook.id);
+}"""
+CLOSE_TAB = "() => { window.second.dispose(); }"
 TO_MIDDLE = "() => document.activeElement.scrollIntoView({ block: 'center' })"
 ADD = """async source => {
   const { commands, shell } = window.jupyterapp, notebook = shell.currentWidget.content;
@@ -419,6 +427,23 @@ def test_V18_two_views_of_one_run_are_in_step_and_closing_one_leaves_the_other(s
         views.nth(0).locator(".state", has_text="finished").wait_for()
 
 
+def test_V18_a_view_in_a_second_tab_is_in_step_and_closing_it_leaves_the_first(stage: Stage) -> None:
+    page = stage.lab.page
+    start = "tabbed = Dictated()\ntab_run = hn.HermesAgentLoop(tabbed).start('Twice.', stream=True)"
+    with shown(stage, start, "hn.views.live(tab_run)") as view:
+        page.evaluate(SECOND_TAB)
+        second = page.locator(".jp-LinkedOutputView .hnb")
+        stage.execute("tabbed.pieces.put_nowait('Both see this. ')")
+        second.locator(".row", has_text="Both see this.").wait_for()
+        view.locator(".row", has_text="Both see this.").wait_for()
+        page.evaluate(CLOSE_TAB)
+        second.wait_for(state="detached")
+        page.wait_for_timeout(2500)
+        stage.execute("tabbed.pieces.put_nowait('And the end.'); tabbed.pieces.put_nowait(None)")
+        view.locator(".answer", has_text="And the end.").wait_for()
+        view.locator(".state", has_text="finished").wait_for()
+
+
 def test_V19_at_320_pixels_nothing_is_clipped_and_the_numbers_fold_away(stage: Stage, tmp_path: Path) -> None:
     view = stage.view(DONE)
     view.evaluate("view => { view.parentElement.style.width = '320px'; }")
@@ -488,6 +513,34 @@ def test_V25_F54_closed_views_leave_nothing_registered(stage: Stage) -> None:
 
     assert made_and_left[0] >= 20
     assert made_and_left[1] == 0
+
+
+def test_V25_views_that_were_shown_leave_no_nodes_in_the_page_but_the_labs_own(stage: Stage) -> None:
+    page, session = stage.lab.page, stage.lab.page.context.new_cdp_session(stage.lab.page)
+
+    def left_by(come_and_go: Callable[[], None]) -> int:
+        """How many nodes are in the page that were not, after four cells with five outputs each have come and gone."""
+        counted = []
+        for times in (1, 4):
+            for _ in range(times):
+                come_and_go()
+            session.send("HeapProfiler.collectGarbage")
+            counted.append(int(session.send("Memory.getDOMCounters")["nodes"]))
+        return counted[1] - counted[0]
+
+    def numbers() -> None:
+        page.evaluate(ADD, "for number in range(5): display(number)")
+        stage.execute("")
+        page.wait_for_function(DRAWN)
+        page.evaluate("window.jupyterapp.commands.execute('notebook:delete-cell')")
+
+    def views() -> None:
+        with shown(stage, "", *["hn.views.live(hn.journal.load('invoices.jsonl'))"] * 5):
+            pass
+
+    of_a_view = int(stage.view(DONE).evaluate("view => view.querySelectorAll('*').length"))
+    assert of_a_view > 200
+    assert left_by(views) - left_by(numbers) < 20 * of_a_view / 4
 
 
 def test_V25_a_view_whose_output_is_cleared_closes_itself(stage: Stage) -> None:
