@@ -47,9 +47,9 @@ def check(path: Place, *, secrets: Iterable[str | Secret] = (), largest: int = L
 def clean(path: Place, *, secrets: Iterable[str | Secret] = ()) -> tuple[str, ...]:
     """Take out of the notebook at `path` what can be taken out without running it, and say what that was.
 
-    Saved widget state goes; secrets and paths of one machine go from outputs, attachments and metadata; execution
-    counts that rise with the cells are numbered from 1. Sources stay as they are. The file is written at once or not at
-    all, and only when something changed; a second time nothing does.
+    Saved widget state goes, and views of widgets, whose other forms stay; secrets and paths of one machine go from
+    outputs, attachments and metadata; execution counts that rise with the cells are numbered from 1. Sources stay as
+    they are. The file is written at once or not at all, and only when something changed; a second time nothing does.
 
     Raises:
         NotebookError: it cannot be read or written, or is no notebook of format 4.

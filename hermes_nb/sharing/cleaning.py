@@ -13,8 +13,9 @@ from hermes_nb.sharing.notebooks import Cell, Notebook, Text, texts
 def cleaned(notebook: Notebook, secrets: Iterable[str | Secret] = ()) -> list[str]:
     """Change the notebook in memory, and say what was changed, one sentence each; nothing where it was clean.
 
-    Saved widget state goes; secrets and paths of one machine in outputs, attachments and metadata are replaced; cells
-    that were run in order, but numbered from elsewhere, are numbered from 1.
+    Saved widget state goes, and views of widgets beside other forms; secrets and paths of one machine in outputs,
+    attachments and metadata are replaced; cells that were run in order, but numbered from elsewhere, are numbered from
+    1.
     """
     redactor = Redactor(secrets)
     changes = [f"the notebook: {change}" for change in _widgets(notebook)]
@@ -36,7 +37,15 @@ def _cell(cell: Cell, redactor: Redactor) -> Iterator[str]:
     for number, output in enumerate(cell.outputs, 1):
         if output.get("data", {}).pop(rules.STATE, None) is not None:
             yield f"output {number}: saved widget state taken out"
+        if without_view(output):
+            yield f"output {number}: view of a widget taken out, its other forms stay"
         yield from (f"output {number}: {change}" for change in _mended(texts([output], 0), redactor))
+
+
+def without_view(output: dict[str, Any]) -> bool:
+    """Take the view of a widget out of an output that has another form; whether there was one."""
+    data = output.get("data", {})
+    return len(data) > 1 and data.pop(rules.VIEW, None) is not None
 
 
 def _mended(found: Iterable[Text], redactor: Redactor) -> Iterator[str]:

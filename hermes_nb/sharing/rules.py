@@ -1,7 +1,8 @@
 """Check a notebook before it is shared: every rule, what breaks it, and what to do about it.
 
     secret        a key or a password in a source, an output, an attachment or the metadata
-    widget-state  saved widgets, whose scripts run in the browser of whoever opens the file
+    widget-state  saved widgets, whose scripts run in the browser of whoever opens the file, and views of widgets that
+                  are gone by then, which JupyterLab shows as an error in place of an output's other forms
     remote        an output that asks something of another machine when it is looked at
     path          a path of one machine
     size          a file or an output too large for a page
@@ -26,6 +27,7 @@ from hermes_nb.sharing.notebooks import Cell, Notebook, Text, text_of, texts
 
 RULES = ("secret", "widget-state", "remote", "path", "size", "order", "ignored")
 STATE = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
 LARGEST = 5_000_000
 """Bytes of a whole notebook; GitHub and many mail servers show or take little more."""
 LARGEST_OUTPUT = 1_000_000
@@ -161,6 +163,9 @@ def _outputs(cell: Cell, known: tuple[str | Secret, ...]) -> Iterator[Finding]:
             yield _at(cell, "widget-state", "saved widget state", CLEAN, where)
         elif STATE in text_of(data.get("text/html")):
             yield _at(cell, "widget-state", "saved widget state in HTML", "Clear the output, and run again", where)
+        elif VIEW in data and len(data) > 1:
+            what = "a view of a widget that is gone when the file is opened again"
+            yield _at(cell, "widget-state", what, f"{CLEAN}; its other forms stay", where)
         size = len(json.dumps(output, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         if size > LARGEST_OUTPUT:
             what = f"{_megabytes(size)}, and more than {_megabytes(LARGEST_OUTPUT)}"

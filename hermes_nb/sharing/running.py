@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_nb.exceptions import HermesError, MissingDependency
-from hermes_nb.sharing.cleaning import numbered
+from hermes_nb.sharing.cleaning import numbered, without_view
 from hermes_nb.sharing.notebooks import Cell, Notebook, NotebookError, opened, save
 from hermes_nb.sharing.rules import ignoring
 
@@ -154,10 +154,12 @@ def _failure(client: NotebookClient, notebook: Notebook) -> str:
 
 
 def _normalise(cell: dict[str, Any]) -> None:
-    """Take out when the cell was run, and lay its streams together."""
+    """Take out when the cell was run and views of widgets, which end with the kernel, and lay its streams together."""
     cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key not in TIMES}
     if cell["cell_type"] == "code":
         cell["outputs"] = _streams_together(cell["outputs"])
+        for output in cell["outputs"]:
+            without_view(output)
 
 
 def _streams_together(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

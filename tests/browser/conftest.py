@@ -33,9 +33,9 @@ SERVER_SECONDS = 120
 NOTEBOOK_SECONDS = 90
 OUTPUT_SECONDS = 30
 
-LAB = [
+SERVER = [
     "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", "--IdentityProvider.token=",
-    "--expose-app-in-browser", "--LanguageServerManager.autodetect=False", "--LabApp.extension_manager=readonly",
+    "--expose-app-in-browser", "--LanguageServerManager.autodetect=False",
 ]  # fmt: skip
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -73,16 +73,24 @@ def chromium() -> str:
 
 @dataclass(frozen=True)
 class LabServer:
-    """A JupyterLab that serves `folder` at `url`."""
+    """A JupyterLab that serves `folder` at `url`, and opens a notebook at the path `opens`."""
 
     url: str
     folder: Path
+    opens: str = "lab/tree/{}?reset"  # without `reset` the tabs of the test before come back, and would be found
 
 
 @pytest.fixture(scope="session")
 def lab_server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """One JupyterLab for all tests, with settings of its own; its port is the system's choice."""
     home = tmp_path_factory.mktemp("lab")
+    with served(home, "jupyterlab", "LabApp", "--LabApp.extension_manager=readonly") as url:
+        yield LabServer(url, home / "notebooks")
+
+
+@contextlib.contextmanager
+def served(home: Path, module: str, app: str, *options: str) -> Iterator[str]:
+    """The address of a server, of this module, whose files are all in `home`; its notebooks in `notebooks`."""
     folder, log = home / "notebooks", home / "server.log"
     folder.mkdir()
     for plugin, values in SETTINGS.items():
@@ -92,13 +100,13 @@ def lab_server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     places = {f"JUPYTER_{kind.upper()}_DIR": kind for kind in ("config", "data", "runtime")} | {"IPYTHONDIR": "ipython"}
     with log.open("w") as written:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *LAB, f"--ServerApp.root_dir={folder}",
-             f"--LabApp.user_settings_dir={home / 'settings'}", f"--LabApp.workspaces_dir={home / 'workspaces'}"],
+            [sys.executable, "-m", module, *SERVER, *options, f"--ServerApp.root_dir={folder}",
+             f"--{app}.user_settings_dir={home / 'settings'}", f"--{app}.workspaces_dir={home / 'workspaces'}"],
             env=os.environ | {name: str(home / place) for name, place in places.items()},
             stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
-        yield LabServer(address(process, home / "runtime", log), folder)
+        yield address(process, home / "runtime", log)
     finally:
         stop(process)
 
@@ -143,8 +151,7 @@ class Lab:
         document.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         copy = self.server.folder / notebook.name
         nbformat.write(document, copy)
-        # Without `reset` the lab brings back the tabs of the test before, and a hidden notebook would be found.
-        self.page.goto(f"{self.server.url}lab/tree/{notebook.name}?reset")
+        self.page.goto(self.server.url + self.server.opens.format(notebook.name))
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=NOTEBOOK_SECONDS * 1000)
         # A command given before the kernel is there is lost, or asks which kernel to take.
         self.page.wait_for_function(KERNEL_IDLE, timeout=NOTEBOOK_SECONDS * 1000)
@@ -184,6 +191,8 @@ class Lab:
         """Change to the theme, such as "JupyterLab Dark"; the lab keeps it for the tests that follow."""
         self.page.evaluate(CHANGE_THEME, name)
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        # The lab takes its splash away 200 ms later, once for every change: of two in that time, the second misses it.
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def save(self) -> None:
         """Save the notebook, and wait until it is on disk."""

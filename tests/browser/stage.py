@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import axe_playwright_python
 import nbformat
 from playwright.sync_api import Locator
 
@@ -29,6 +30,16 @@ EXECUTE = """async code => {
   if (content.status !== "ok") throw new Error(content.ename + ": " + content.evalue);
   return content.user_expressions.value.data["text/plain"];
 }"""
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+CHECK = """async shown => {
+  const { violations } = await window.axe.run(shown, { resultTypes: ["violations"] });
+  return violations.filter(one => ["serious", "critical"].includes(one.impact))
+    .map(one => `${one.id}: ${one.nodes.map(node => node.html).slice(0, 3).join(" ")}`);
+}"""
+
+SOIL = "() => { window.jupyterapp.shell.currentWidget.context.model.dirty = true; }"
+SAVED = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
 
 CONTRAST = """shown => {
   // As [red, green, blue, alpha], 0 to 255; mixed colours are told in parts of one.
@@ -141,17 +152,18 @@ def staged(
     name: str,
     *cells: str,
     ready: int,
+    first: str = "li",
     opened: Callable[[Lab], object] = lambda _: None,
 ) -> Iterator[Stage]:
-    """A window with the notebook of these cells, all of them run, once the view in cell `ready` is drawn. `opened` is
-    called before they run."""
+    """A window with the notebook of these cells, all of them run, once the view in cell `ready` has a row (`first`).
+    `opened` is called before they run."""
     with new_window() as lab:
         lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         lab.open(notebook(folder, name, SETUP, *cells))
         opened(lab)
         lab.run_all()
         stage = Stage(lab)
-        stage.view(ready).locator("li").first.wait_for()
+        stage.view(ready).locator(first).first.wait_for()
         yield stage
 
 

@@ -23,6 +23,7 @@ from hermes_nb.messages import user
 from tests.browser.conftest import CHROMIUM, NOTEBOOK_SECONDS
 from tests.views.attacks import at, attacked
 from tests.views.runs import Script, invoices
+from tests.views.test_tables import run
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Lab
@@ -242,6 +243,29 @@ def test_a_status_begins_where_the_others_do_however_long_its_words_are(page: Pa
     statuses = page.locator("td").filter(has_text=re.compile("^[✓✗]"))
     assert len({place["x"] for one in statuses.all() if (place := one.bounding_box())}) == 1
     assert statuses.count() == 4
+
+
+def test_V21_the_first_difference_of_two_runs_is_open_and_told_by_signs_without_a_colour(
+    page: Page, tmp_path: Path
+) -> None:
+    start = [("look", {"id": 1}, "one"), ("read", {"id": 2}, "two")]
+    one = run(*start, "There are not enough seats.")
+    other = run(start[0], ("read", {"id": 3}, "two"), "There aren't enough seats.")
+    page.goto(views.save_html(views.compare(one, other), tmp_path / "compared.html").as_uri())
+    page.context.new_cdp_session(page).send("Emulation.setEmulatedVisionDeficiency", {"type": "achromatopsia"})
+    page.screenshot(path=tmp_path / "compared.png", full_page=True)
+
+    assert page.locator("p").first.inner_text() == "First difference: turn 2 · both call read, with other arguments"
+    signs = page.locator("table").first.locator("tbody td:first-child")
+    assert [text.strip() for text in signs.all_inner_texts()] == ["=", "≠", "≠"]
+    assert page.locator("tr", has_text="≠").filter(has_text="first difference").count() == 1
+    first, second = page.locator("details").all()
+    assert (first.get_attribute("open"), second.get_attribute("open")) == ("", None)
+    assert first.locator("del").inner_text() == "− 2"
+    assert first.locator("ins").inner_text() == "+ 3"
+    assert first.locator("ins").is_visible()
+    second.locator("summary").click()
+    assert second.locator("del").inner_text() == "− are not"
 
 
 def test_V15_a_row_leads_to_what_it_holds_within_a_closed_part(page: Page, tmp_path: Path) -> None:

@@ -46,6 +46,23 @@ def test_V17_a_view_stays_readable_when_its_kernel_is_gone(
         stage.view(2).locator(".body", has_text="kernel stopped").wait_for()
 
 
+def test_V17_a_table_of_runs_stays_readable_when_its_kernel_is_gone(
+    new_window: Callable[[], AbstractContextManager[Lab]], tmp_path: Path
+) -> None:
+    cells = ["pair = [scripted([call('hang')]).start('Hang.', task=name) for name in 'ab']\nhn.views.show(pair)"]
+    with staged(new_window, tmp_path, "gone_runs", *cells, ready=1, first="tr[data-row]") as stage:
+        view = stage.view(1)
+        view.locator("tr", has_text="b · 0").filter(has_text="running").wait_for()
+        stage.lab.page.evaluate(RESTART)
+
+        view.locator(".facts", has_text="The kernel stopped").wait_for()
+        view.get_by_role("button", name="a · 0").click()
+        assert "kernel stopped: see the static form" in view.locator(".opened").inner_text()
+        view.locator("thead").get_by_role("button", name="task, attempt").click()
+        view.locator(".filter").fill("b")
+        assert view.locator("tr[data-row]").count() == 1
+
+
 def test_V05_a_page_that_is_loaded_anew_finds_the_run_that_goes_on(
     new_window: Callable[[], AbstractContextManager[Lab]], lab_server: LabServer, tmp_path: Path
 ) -> None:

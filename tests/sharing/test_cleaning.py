@@ -49,9 +49,40 @@ def test_A38_a_hostile_widget_is_gone_and_its_place_shows_what_else_it_said(tmp_
     made.cells[3].outputs = [nbformat.v4.new_output("display_data", view)]
     path = saved(made, tmp_path / "made.ipynb")
 
-    assert sharing.clean(path) == ("the notebook: saved widget state taken out",)
+    assert sharing.clean(path) == (
+        "the notebook: saved widget state taken out",
+        'cell 4 "answer = 4", output 1: view of a widget taken out, its other forms stay',
+    )
     assert "_esm" not in path.read_text()
+    assert "widget-view" not in path.read_text()
     assert "<b>a run</b>" in path.read_text()
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+async def test_what_nbclient_saves_of_a_live_view_is_found_and_taken_out_and_the_run_stays(tmp_path: Path) -> None:
+    pytest.importorskip("anywidget")
+    nbclient = pytest.importorskip("nbclient")
+    lines = [
+        "import hermes_nb as hn",
+        "shown = await hn.HermesAgentLoop(hn.ScriptedServer(['It is five.'])).run('Add.', view=True)",
+    ]
+    made = notebook(code("\n".join(lines), None))
+    await nbclient.NotebookClient(made, timeout=60, kernel_name="python3").async_execute()
+    path = saved(made, tmp_path / "made.ipynb")
+    assert path.stat().st_size > 40_000
+
+    state, view = [one for one in sharing.check(path) if one.rule == "widget-state"]
+    assert "with a script" in state.what
+    assert view.what == "a view of a widget that is gone when the file is opened again"
+    assert "the notebook: saved widget state taken out" in sharing.clean(path)
+    assert [one for one in sharing.check(path) if one.rule == "widget-state"] == []
+    assert path.stat().st_size < 10_000
+    assert "It is five." in sharing.html(path).read_text()
+
+    await sharing.run(path)
+    [output] = nbformat.read(path, as_version=4).cells[0].outputs
+    assert set(output.data) == {"text/plain", "text/html"}
+    assert sharing.check(path) == ()
 
 
 def test_every_change_is_told_with_its_cell(tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ from hermes_nb.views.run.feed import PACE_SECONDS, Feed
 from tests.views.runs import ANSWER, Script, invoices, invoices_script
 
 STATIC = Path(hn.views.__file__).with_name("static")
+WAYS = (
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|\bimport\b|https?:|"
+    r"fetch\(|XMLHttpRequest|WebSocket|createContextualFragment|DOMParser|setHTML|\.href|\.src\b|localStorage|cookie"
+)
+"""What a script of a view has no use for."""
 SECRET = "sk-or-v1-" + "0123456789abcdef" * 4
 
 
@@ -494,12 +499,8 @@ def test_F54_views_that_are_closed_leave_no_widgets() -> None:
 def test_S1_the_script_writes_text_only_and_asks_the_network_for_nothing() -> None:
     script = (STATIC / "run.js").read_text(encoding="utf-8")
     style = (STATIC / "run.css").read_text(encoding="utf-8")
-    ways = (
-        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|\bimport\b|https?:|"
-        r"fetch\(|XMLHttpRequest|WebSocket|createContextualFragment|DOMParser|setHTML|\.href|\.src\b|localStorage|cookie"
-    )
 
-    assert re.findall(ways, script) == []
+    assert re.findall(WAYS, script) == []
     assert re.findall(r"url\(|@import|https?:|#[0-9a-fA-F]{3,8}\b", style) == []
     assert len(script.encode()) < 40 * 1024
 

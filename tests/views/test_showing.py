@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import hermes_nb as hn
 from hermes_nb.servers.scripted import call
 from tests.views.runs import invoices
-from tests.views.test_run_view import add
+from tests.views.test_run_view import STATIC, WAYS, add
 
 pytest.importorskip("IPython")
 from IPython.core.interactiveshell import InteractiveShell
@@ -99,6 +100,56 @@ async def test_several_runs_are_a_table_that_keeps_its_rows_in_place(cell: Cell)
     for shown in cell.shown:
         places = [shown["text/plain"].index(f"item {number}") for number in range(3)]
         assert places == sorted(places)
+
+
+def test_A39_a_table_hears_requests_for_its_rows_and_runs_and_nothing_else() -> None:
+    pytest.importorskip("anywidget")
+    from hermes_nb.views.run.listed import RunsView
+
+    class Told(RunsView):
+        def send(self, content: Any, buffers: Any = None) -> None:
+            sent.append(content)
+
+    sent: list[dict[str, Any]] = []
+    results = [invoices(), invoices()]
+    table = Told(lambda: results, lambda one, turns: one.task or "")
+    try:
+        for content in (
+            [
+                None,
+                1,
+                "rows",
+                [],
+                {},
+                {"ask": "run"},
+                {"ask": "eval", "code": "1"},
+                {"ask": "rows", "more": 1},
+                {"ask": "stop"},
+            ]
+            + [{"ask": "open", "id": name} for name in (1, "2", "-1", "1.0", "../0", "9" * 100_000, "x", "٣")]
+            + [
+                {"ask": "open"},
+                {"ask": "find", "text": "x"},
+                {"ask": "copy", "id": "0", "part": 0},
+                {"ask": "__class__"},
+            ]
+        ):
+            table._hear(table, content, None)
+        assert sent == []
+        table._hear(table, {"ask": "open", "id": "1"}, None)
+        table._hear(table, {"ask": "rows"}, None)
+        assert [content["do"] for content in sent] == ["body", "all"]
+        assert sent[0] == {"do": "body", "id": "1", "parts": [{"text": results[1].task or ""}]}
+    finally:
+        table.close()
+
+
+def test_S1_the_tables_script_writes_text_only_and_its_style_has_no_colours_of_its_own() -> None:
+    script, style = ((STATIC / name).read_text(encoding="utf-8") for name in ("runs.js", "runs.css"))
+
+    assert re.findall(WAYS, script) == []
+    assert re.findall(r"url\(|@import|https?:|#[0-9a-fA-F]{3,8}\b", style) == []
+    assert len(script.encode()) < 24 * 1024
 
 
 async def test_the_results_of_many_runs_are_awaited_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ class RunsView(anywidget.AnyWidget):
     some of its turns."""
 
     _esm = (STATIC / "runs.js").read_text(encoding="utf-8")
-    _css = (STATIC / "run.css").read_text(encoding="utf-8")
+    _css = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in ("run.css", "runs.css"))
 
     def __init__(
         self, told: Callable[[], Sequence[AgentResult]], opened: Callable[[AgentResult, range | None], str]

@@ -36,7 +36,7 @@ class Several:
         self._notebook = notebook()
         self._runs = runs
         self._lock = threading.Lock()
-        self._due = False
+        self._due = self._ended = False
         self._told_at = time.monotonic()
         with self._lock:
             self._left = sum(run.observe(self._happened).stop_reason == "running" for run in runs)
@@ -67,7 +67,9 @@ class Several:
 
     def _tell(self) -> None:
         with self._lock:
-            self._due, self._told_at = False, time.monotonic()
+            if self._ended:
+                return
+            self._due, self._told_at, self._ended = False, time.monotonic(), self._left <= 0
         if self._window is not None:
             self._window.tell()
             if self._left > 0:

@@ -31,8 +31,8 @@ function said(node, { role, ...states }) {
 	return node;
 }
 
-function on(node, kind, act, early = false) {
-	node.addEventListener(kind, act, early);
+function on(node, kind, act, how) {
+	node.addEventListener(kind, act, how);
 }
 
 function button(text, kind, act, label) {
@@ -246,8 +246,6 @@ class View {
 
 	build() {
 		this.root = said(make("div", "hnb"), { role: "region" });
-		this.root.dataset.lmSuppressShortcuts = "true";
-		on(this.root, "keydown", (event) => this.key(event));
 		on(this.root, "focusin", () => { this.run.inside = true; });
 		on(this.root, "focusout", () => setTimeout(() => {
 			if (this.root.isConnected) this.run.inside = this.root.contains(active());
@@ -291,11 +289,17 @@ class View {
 		});
 		this.sight.observe(this.end);
 		this.ticking = setInterval(() => this.tick(), 500);
-		this.scrolled = () => requestAnimationFrame(() => {
+		this.left = new AbortController();
+		const early = { capture: true, signal: this.left.signal };
+		on(window, "scroll", () => requestAnimationFrame(() => {
 			if (this.state.outline) this.whereabouts();
 			if (!this.pill.hidden) this.pills();
-		});
-		on(document, "scroll", this.scrolled, true);
+		}), early);
+		// Before Notebook 7 does, which is early too.
+		on(window, "keydown", (event) => {
+			const path = event.composedPath();
+			if (path.includes(this.root)) this.key(event, path[0]);
+		}, early);
 	}
 
 	// The lab, drawing anew, puts the view before out of its place and does not tell its layout, which misses it.
@@ -316,7 +320,7 @@ class View {
 		clearInterval(this.ticking);
 		clearTimeout(this.searching);
 		clearTimeout(this.speaking);
-		document.removeEventListener("scroll", this.scrolled, true);
+		this.left.abort();
 		this.root.remove();
 	}
 
@@ -439,7 +443,7 @@ class View {
 			let lane = 0;
 			while (tool(row) && lane < 3 && ends[lane] > at) lane += 1;
 			if (tool(row)) ends[lane] = at + length;
-			// Bars that would fall on one another are one; an error is never lost in it.
+			// Bars that fall on one another are one; no error is lost in it.
 			const key = bars.length > STRIP_BARS ? `${tool(row)}${lane} ${Math.floor((at / this.span) * 600)}` : row.i;
 			if (!drawn.has(key) || failed(row)) drawn.set(key, bar(row, at, length, tool(row) ? 10 + 9 * lane : 1));
 		}
@@ -919,9 +923,9 @@ class View {
 		return this.say("no more errors");
 	}
 
-	key(event) {
+	key(event, target) {
 		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-		const { target, key } = event, typing = /^(INPUT|TEXTAREA)$/.test(target.tagName);
+		const { key } = event, typing = /^(INPUT|TEXTAREA)$/.test(target.tagName);
 		if (typing && key !== "Escape") {
 			event.stopPropagation();
 			return;
@@ -957,7 +961,7 @@ class View {
 		const fresh = this.run.head.going && !this.atEnd ? this.unseen : 0;
 		this.pill.hidden = !fresh;
 		this.pill.textContent = `↓ ${fresh} new ${fresh === 1 ? "row" : "rows"}`;
-		// It floats at the end of what is in sight of the view: in the lab nothing sticks.
+		// It floats at the end of what is in sight: in the lab nothing sticks.
 		const beyond = this.root.getBoundingClientRect().bottom - Math.min(this.bottom(), innerHeight);
 		this.pill.style.bottom = `${Math.max(beyond, 0) + 4}px`;
 	}
