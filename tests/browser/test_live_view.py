@@ -178,12 +178,12 @@ def test_V13_a_quick_stream_is_drawn_ten_times_a_second_at_most_and_moves_nothin
         assert len(drawn) > 10
         # Ten times what is new, and twice the clock. On the way, messages may bunch.
         assert len(drawn) <= 12 * (drawn[-1] - drawn[0]) / 1000 + 3
-        assert row.bounding_box() == before
+        assert (row.bounding_box() or {}) == pytest.approx(before, abs=1)
         stage.execute(CALLED, "steady.pieces.put_nowait(None)")
         pill = view.locator(".pill")
         pill.wait_for()
-        assert re.fullmatch(r"↓ [23] new rows", pill.inner_text())
-        assert row.bounding_box() == before
+        assert re.fullmatch(r"↓ [123] new rows?", pill.inner_text())
+        assert (row.bounding_box() or {}) == pytest.approx(before, abs=1)
         pill.click()
         pill.wait_for(state="hidden")
         stage.execute("steady.pieces.put_nowait('All done.'); steady.pieces.put_nowait(None)")
@@ -485,12 +485,15 @@ def test_V19_at_320_pixels_nothing_is_clipped_and_the_numbers_fold_away(stage: S
 
 def test_V06_a_saved_notebook_keeps_the_finished_run_and_no_widget_state(stage: Stage) -> None:
     stage.state(PLAY, "finished")
+    stage.cell(PLAY).locator(".jp-RenderedHTML").wait_for(state="attached")
+    assert stage.cell(PLAY).locator(".jp-RenderedHTML").is_hidden(), "the view goes on over the form that is saved"
     stage.lab.save()
 
     path = stage.lab.server.folder / "live.ipynb"
     saved = nbformat.read(path, as_version=4)
     [output] = saved.cells[PLAY].outputs
     assert "widgets" not in saved.metadata
+    assert set(output.data) == {"text/html", "text/plain"}, "a live view, opened again, would have nobody to ask"
     assert "✓ finished" in output.data["text/plain"]
     assert ANSWER.split(":")[0] in output.data["text/html"]
     assert path.stat().st_size < 300_000
@@ -500,7 +503,7 @@ def test_a_run_that_is_awaited_with_a_view_is_shown_in_its_own_cell(stage: Stage
     stage.state(AWAITED, "finished")
 
     assert stage.view(AWAITED).locator(".answer").inner_text().endswith("It is 5.")
-    assert stage.cell(AWAITED).locator(".jp-OutputArea-output").count() == 1
+    assert stage.cell(AWAITED).locator(".jp-OutputArea-child").count() == 1
 
 
 def test_what_is_open_stays_open_and_in_its_place_when_the_run_ends(stage: Stage) -> None:
@@ -542,14 +545,21 @@ def test_V25_F54_closed_views_leave_nothing_registered(stage: Stage) -> None:
 def test_V25_views_that_were_shown_leave_no_nodes_in_the_page_but_the_labs_own(stage: Stage) -> None:
     page, session = stage.lab.page, stage.lab.page.context.new_cdp_session(stage.lab.page)
 
+    def nodes() -> int:
+        """How many nodes there are, once nothing more of what is over can be collected."""
+        before, now = -1, 0
+        while now != before:
+            session.send("HeapProfiler.collectGarbage")
+            before, now = now, int(session.send("Memory.getDOMCounters")["nodes"])
+        return now
+
     def left_by(come_and_go: Callable[[], None]) -> int:
         """How many nodes are in the page that were not, after four cells with five outputs each have come and gone."""
         counted = []
         for times in (1, 4):
             for _ in range(times):
                 come_and_go()
-            session.send("HeapProfiler.collectGarbage")
-            counted.append(int(session.send("Memory.getDOMCounters")["nodes"]))
+            counted.append(nodes())
         return counted[1] - counted[0]
 
     def numbers() -> None:

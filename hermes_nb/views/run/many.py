@@ -17,7 +17,7 @@ from hermes_nb.records import AgentResult
 from hermes_nb.views.rows import table, words
 from hermes_nb.views.run.feed import Source
 from hermes_nb.views.run.pace import later
-from hermes_nb.views.run.showing import in_a_kernel, notebook
+from hermes_nb.views.run.showing import LEFT_SECONDS, in_a_kernel, notebook
 
 if TYPE_CHECKING:
     from hermes_nb.views.run.listed import RunsView
@@ -41,14 +41,19 @@ class Several:
         with self._lock:
             self._left = sum(run.observe(self._happened).stop_reason == "running" for run in runs)
             self._window = window(self._told) if self._left > 0 and in_a_kernel() else None
-            self._id = self._notebook.display(self._bundle(), raw=True, display_id=True).display_id
+            bundle = live(self._window) | self._kept()
+            self._id = self._notebook.display(bundle, raw=True, display_id=True).display_id
 
-    def _bundle(self) -> dict[str, str]:
+    def _kept(self) -> dict[str, str]:
         from hermes_nb import views
 
         told = self._told()
         drawn = views.runs(told) if self._left <= 0 else views.View(lambda lens: table(told, lens, by="given"))
-        return live(self._window) | drawn._repr_mimebundle_()
+        return drawn._repr_mimebundle_()
+
+    def _update(self, bundle: dict[str, str]) -> None:
+        # In no context, so that it belongs to the cell that runs now.
+        contextvars.Context().run(self._notebook.update_display, bundle, raw=True, display_id=self._id)
 
     def _told(self) -> list[AgentResult]:
         return [run.result for run in self._runs]
@@ -74,8 +79,10 @@ class Several:
             self._window.tell()
             if self._left > 0:
                 return
-        # In no context, so that it belongs to the cell that runs now.
-        contextvars.Context().run(self._notebook.update_display, self._bundle(), raw=True, display_id=self._id)
+        kept = self._kept()
+        self._update(live(self._window) | kept)
+        if self._window is not None and self._ended:
+            later(LEFT_SECONDS, lambda: self._update(kept))
 
 
 def window(told: Callable[[], list[AgentResult]]) -> RunsView | None:

@@ -9,6 +9,11 @@ from typing import Any
 from hermes_nb.exceptions import MissingDependency
 from hermes_nb.records import AgentResult
 from hermes_nb.views.run.feed import Feed, Source
+from hermes_nb.views.run.pace import later
+
+LEFT_SECONDS = 1.0
+"""How long after a run's end its view may take to appear. A notebook that is opened again has nobody to ask for a live
+view, and would say so in the run's place; so what stays is the form that needs none, and the view goes on inside it."""
 
 
 def show(run: Source | AgentResult) -> None:
@@ -28,12 +33,17 @@ def show(run: Source | AgentResult) -> None:
     live = _window(feed)
     shown = displayed.display({**live, **feed.result._repr_mimebundle_()}, raw=True, display_id=True)
 
-    def update(result: AgentResult) -> None:
+    def update(bundle: dict[str, str]) -> None:
         # In no context: so it belongs to the cell that runs now, and also reaches those who listen to that one only.
-        bundle = {**live, **result._repr_mimebundle_()}
         contextvars.Context().run(displayed.update_display, bundle, raw=True, display_id=shown.display_id)
 
-    feed.when_over(update)
+    def end(result: AgentResult) -> None:
+        kept = result._repr_mimebundle_()
+        update({**live, **kept})
+        if live:
+            later(LEFT_SECONDS, lambda: update(kept))
+
+    feed.when_over(end)
 
 
 def notebook() -> Any:

@@ -305,6 +305,8 @@ class View {
 	// The lab, drawing anew, puts the view before out of its place and does not tell its layout, which misses it.
 	settle() {
 		this.place = this.host.parentElement;
+		const child = this.host.closest(".jp-OutputArea-child"), area = child?.parentElement;
+		if (area) Object.assign(this, { area, nth: [...area.children].indexOf(child) });
 		for (const other of this.run.views) {
 			if (other === this) break;
 			if (other.host.parentElement || !this.place || (other.place ?? this.place) !== this.place) continue;
@@ -312,6 +314,19 @@ class View {
 			other.host.hidden = true;
 			this.place.append(other.host);
 		}
+	}
+
+	// At the end the lab puts the saved form here: no notebook keeps a view. It goes on over that.
+	goOn(tries = 9) {
+		const form = this.area?.children[this.nth]?.querySelector(".jp-RenderedHTML");
+		const bare = (node) => node?.textContent.replace(/\s/g, "");
+		if (form?.hidden) return;
+		if (bare(form)?.startsWith(bare(this.stateBox))) {
+			const host = make("div", "jp-OutputArea-output");
+			form.hidden = true;
+			form.after(host);
+			new View(this.run, host).over = form;
+		} else if (tries) setTimeout(() => this.goOn(tries - 1), 20);
 	}
 
 	remove() {
@@ -1000,6 +1015,7 @@ class View {
 	}
 
 	tick() {
+		if (this.over && !this.over.isConnected && this.area?.isConnected) return this.remove();
 		if (!this.run.head.going || !this.run.alive) return;
 		const now = this.run.now();
 		if (this.clockBox) this.clockBox.textContent = clock(now);
@@ -1065,7 +1081,10 @@ export default () => {
 		render({ model, el }) {
 			store ??= new Store(model);
 			const view = new View(store, el);
-			return () => view.remove();
+			return () => {
+				view.remove();
+				if (!store.head.going) view.goOn();
+			};
 		},
 	};
 };

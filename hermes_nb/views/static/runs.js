@@ -157,6 +157,8 @@ class Table {
 	// Drawn anew, the lab puts the table before out of its place without telling its layout, which misses it at the end.
 	settle() {
 		this.place = this.host.parentElement;
+		const child = this.host.closest(".jp-OutputArea-child"), area = child?.parentElement;
+		if (area) Object.assign(this, { area, nth: [...area.children].indexOf(child) });
 		for (const other of this.kept.tables) {
 			if (other === this) break;
 			if (other.host.parentElement || !this.place || (other.place ?? this.place) !== this.place) continue;
@@ -164,6 +166,29 @@ class Table {
 			other.host.hidden = true;
 			this.place.append(other.host);
 		}
+	}
+
+	// No notebook keeps a live table: at the end the lab puts the saved form there. The table goes on over it.
+	goOn(tries = 9) {
+		const form = this.area?.children[this.nth]?.querySelector(".jp-RenderedHTML");
+		const bare = (node) => node?.textContent.replace(/\s/g, "");
+		if (form?.hidden) return;
+		if (bare(form)?.startsWith(bare(this.state))) {
+			const host = make("div", "jp-OutputArea-output");
+			form.hidden = true;
+			form.after(host);
+			const table = new Table(this.model, host, this.kept), watch = setInterval(() => {
+				if (form.isConnected || !this.area.isConnected) return;
+				clearInterval(watch);
+				table.leave();
+			}, LEFT_MS);
+		} else if (tries) setTimeout(() => this.goOn(tries - 1), 20);
+	}
+
+	leave() {
+		this.remove();
+		// Shown again at once, it is not gone.
+		setTimeout(() => this.kept.tables.size || this.ask({ ask: "close" }), LEFT_MS);
 	}
 
 	ask(request) {
@@ -504,9 +529,8 @@ export default () => {
 		render({ model, el }) {
 			const table = new Table(model, el, kept);
 			return () => {
-				table.remove();
-				// Shown again at once, it is not gone.
-				setTimeout(() => kept.tables.size || table.ask({ ask: "close" }), LEFT_MS);
+				table.leave();
+				table.goOn();
 			};
 		},
 	};
