@@ -146,6 +146,12 @@ def ids_of(raw: Any) -> tuple[list[int], list[int]] | None:
     return (prompt, written) if all(type(one) is int for one in (*prompt, *written)) else None
 
 
+def tells(raw: Any) -> bool:
+    """Whether a reply's body may say something of its tokens, by one look at it."""
+    choice = _choice(raw)
+    return choice is not None and (choice.get("token_ids") is not None or choice.get("logprobs") is not None)
+
+
 def part_of(holder: Any, name: str) -> Any:
     """A part of a server's state, or of a node of it: a mapping or an object. None where it is not there."""
     return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)

@@ -84,22 +84,16 @@ def like_results(
         yield from [alike] if like[1] and len(alike) >= FOLDED else [[pair] for pair in alike]
 
 
-def like_turns(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
-    """The turns in runs: three or more together that do nothing but the same call, and all others alone."""
-    for tool, group in groupby(turns, _only_call):
-        alike = list(group)
-        yield from [alike] if tool is not None and len(alike) >= FOLDED else [[turn] for turn in alike]
-
-
 def _plainly_ok(result: ToolResult | None) -> bool:
     return result is not None and result.error is None and not result.replayed
 
 
-def _only_call(turn: Turn) -> str | None:
+def only_call(turn: Turn) -> str | None:
     """The tool's name, of a turn that is one call that went well and not a word beside it."""
-    reply = turn.reply
-    if reply is None or reply.text.strip() or reply.reasoning or reply.partial or turn.added_messages:
+    reply, results = turn.reply, turn.results
+    if reply is None or len(results) != 1 or len(reply.calls) != 1 or turn.added_messages:
         return None
-    if len(reply.calls) != 1 or len(turn.results) != 1 or not _plainly_ok(turn.results[0]):
+    result = results[0]
+    if result.error is not None or result.replayed or reply.partial or reply.reasoning or reply.text.strip():
         return None
     return reply.calls[0].name

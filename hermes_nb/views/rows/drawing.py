@@ -101,7 +101,7 @@ class Drawing:
             told, tokens = said(reply, self.lens), words.reply_tokens(reply)
             above = turn.number == self.last and not reply.calls
             if self.is_open(turn.number):
-                tokens_told = self.recorded.sections(turn.number, self.lens)
+                tokens_told = self.recorded.sections(turn, self.lens)
                 opened = (*reply_sections(reply, self.lens, shown_above=above), *tokens_told)
         return Row(
             who="model",

@@ -46,9 +46,12 @@ class Recorded:
             found |= {turn.number: written} if written else {}
         return found, {one.turn: str(one) for one in told.breaks}
 
-    def sections(self, number: int, lens: Lens) -> tuple[Section, ...]:
+    def sections(self, turn: Turn, lens: Lens) -> tuple[Section, ...]:
         """The tokens of this turn as part of its opened row; nothing where none are known."""
-        tokens, breaks = self._read
+        # The others are read for a turn that has tokens only: most runs have none.
+        if turn.reply is None or not sequences.tells(turn.reply.raw):
+            return ()
+        number, (tokens, breaks) = turn.number, self._read
         found = tokens.get(number)
         if not found:
             return ()
