@@ -26,8 +26,8 @@ def gist(call: ToolCall, lens: Lens) -> str:
     if len(call.arguments) > LONG or not isinstance(given, dict):
         return lens.gist(call.arguments[:LONG])
     if len(given) <= 2:
-        return lens.gist(", ".join(f"{name}: {short(value)}" for name, value in given.items()))
-    return lens.gist(", ".join(short(value) for value in given.values()))
+        return lens.gist(", ".join([f"{name}: {short(value)}" for name, value in given.items()]))
+    return lens.gist(", ".join([short(value) for value in given.values()]))
 
 
 def short(value: Any) -> str:
@@ -57,7 +57,7 @@ def names(calls: Iterable[ToolCall], lens: Lens) -> str:
     told: dict[str, int] = {}
     for call in calls:
         told[call.name] = told.get(call.name, 0) + 1
-    return ", ".join(f"{lens.name(name)}{times(number)}" for name, number in told.items())
+    return ", ".join([f"{lens.name(name)}{times(number)}" for name, number in told.items()])
 
 
 def times(number: int) -> str:
@@ -76,9 +76,12 @@ def what_differs(calls: Sequence[ToolCall], lens: Lens) -> str:
 
 
 def like_results(
-    answers: Iterable[tuple[ToolCall, ToolResult | None]],
-) -> Iterator[list[tuple[ToolCall, ToolResult | None]]]:
+    answers: Sequence[tuple[ToolCall, ToolResult | None]],
+) -> Iterator[Sequence[tuple[ToolCall, ToolResult | None]]]:
     """The calls of a turn with their results, in runs: three or more like ones together, all others alone."""
+    if len(answers) < FOLDED:
+        yield from [[pair] for pair in answers]
+        return
     for like, group in groupby(answers, lambda pair: (pair[0].name, _plainly_ok(pair[1]))):
         alike = list(group)
         yield from [alike] if like[1] and len(alike) >= FOLDED else [[pair] for pair in alike]

@@ -206,7 +206,7 @@ class Growing:
             if self.folds and self.folds[-1].first == self._tail:
                 self.folds.pop()
             self.folds.append(Fold(self._tail, index))
-        for group in calls.like_results((one.call, one) for one in turn.results):
+        for group in calls.like_results([(one.call, one) for one in turn.results]):
             if len(group) > 1:
                 self.folds.append(Fold(index, index, (group[0][0].index, group[-1][0].index)))
 

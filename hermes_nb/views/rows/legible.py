@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -37,11 +37,14 @@ ODD = re.compile(
 TAG, MARK = re.compile(f"[{TAGS}]"), re.compile(f"[{MARKS}]")
 
 CONTROL_TEXT = re.compile(
-    r"<\|[\w ]{1,40}\|>|</?(?:tool_call|tool_response|tool_result|tools|think|system|s)>"
+    r"<\|[\w ]{1,40}\|>|<(?=[/ts])/?(?:tool_call|tool_response|tool_result|tools|think|system|s)>"
     r"|\[/?(?:INST|system)\]|<</?SYS>>",
     re.IGNORECASE,
 )
-"""What chat templates mark roles and calls with."""
+"""What chat templates mark roles and calls with. A look at the letter after `<` spares most texts all else."""
+
+IN_A_LINE = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""JSON as people read it, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Lens:
     redactor: Redactor
     lines: int = ROW_LINES
     characters: int = ROW_CHARACTERS
+    _names: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def clear(self, text: str) -> str:
         """The text without secrets, and with everything odd in it made visible."""
@@ -106,6 +110,12 @@ class Lens:
 
     def name(self, name: str) -> str:
         """A tool's or model's name, in which letters that pass for others of another script are badges."""
+        # A run has few names and says them often; a redactor says the same of a text each time.
+        if name not in self._names:
+            self._names[name] = self._name(name)
+        return self._names[name]
+
+    def _name(self, name: str) -> str:
         shown = self.gist(name)
         letters = [letter for letter in shown if letter.isalpha()]
         if all(letter.isascii() for letter in letters) or not any(letter.isascii() for letter in letters):
@@ -167,6 +177,8 @@ def fitted(line: str, most: int, *, more: bool = False) -> str:
 
 def cut(text: str, lines: int, characters: int, rest: str = "") -> Shown:
     """The first lines of a text, at most so many and so long, of one that goes on with `rest`."""
+    if not rest and len(text) <= characters and text.count("\n") < lines:
+        return Shown(text)
     kept = "\n".join(text[: characters + 1].split("\n")[:lines])[:characters]
     if not rest and len(text) - len(kept) <= 1:
         return Shown(text)
@@ -180,12 +192,12 @@ def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
     Raises:
         RecursionError: it is nested too deeply.
     """
-    flat = json.dumps(value, ensure_ascii=False, default=str)
+    flat = IN_A_LINE(value)
     if not isinstance(value, dict | list) or level >= 12 or len(flat) <= room - 2 * level or _holds_one(value):
         return flat
     if isinstance(value, dict):
         entries = [
-            f"{json.dumps(name, ensure_ascii=False)}: {laid_out(one, room, level + 1)}" for name, one in value.items()
+            f"{IN_A_LINE(name)}: {laid_out(one, room, level + 1)}" for name, one in value.items()
         ]
     else:
         entries = [laid_out(item, room, level + 1) for item in value]
