@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import get_args
 
 from hermes_nb.views.markup.pieces import (
     BOLD,
     CODE,
     GAP,
+    LABEL,
     STYLES,
     Markup,
     boxed,
@@ -28,6 +31,7 @@ from hermes_nb.views.markup.pieces import (
 )
 from hermes_nb.views.markup.strips import strip_html
 from hermes_nb.views.rows import Ledger, Row, Section, counted
+from hermes_nb.views.rows.entries import Who
 
 OPEN_ERRORS = 3
 COLUMNS = [("turn", "turn"), ("who", "who"), ("what", "what"), ("status", "status"), ("time", "time"),
@@ -45,10 +49,17 @@ FULL, WIDE = (
 LONG = form(line(*(cell("long" if name == "status" else name, GAP) for name, _ in COLUMNS), wrong=True))
 """A row whose status is too wide for its column."""
 
-WIDEST = len("✗ bad JSON")
+WIDEST = len("bad JSON")
+
+WHO: dict[Who, Markup] = {who: BOLD(who) if who == "user" else Markup(who) for who in get_args(Who)}
+"""Who a row is of."""
 
 NAMED = form(element("code", element("b", value(GAP)), " ", value(GAP)))
 """A call's tool and its gist."""
+
+TITLED = form(element("b", value(GAP)), GAP)
+SUMMED = form(element("b", value(GAP)), GAP, " · ", value(GAP))
+"""The title of an opened row and its status, and what tells it from its neighbours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +122,20 @@ def table_row(row: Row, frame: Frame) -> Markup:
     """A row of the ledger; those without status and numbers run over the columns of these."""
     if row.who == "cut":
         return WIDE[False](row.turn, "", row.gist)
-    who = BOLD(row.who) if row.who == "user" else row.who
+    who = WHO[row.who]
     if not (row.status or row.time or row.tokens):
         return WIDE[row.failed](row.turn, who, what(row, frame))
-    status = hard(f"{row.glyph} {row.status}".strip())
-    told = BOLD(status) if row.failed else status
-    drawn = LONG if row.failed and len(status) > WIDEST else FULL[row.failed]
+    failed = row.failed
+    told = status(row.glyph, row.status, failed)
+    drawn = LONG if failed and len(row.status) > WIDEST else FULL[failed]
     return drawn(row.turn, who, what(row, frame), told, hard(row.time), row.tokens)
+
+
+@cache
+def status(glyph: str, word: str, failed: bool) -> Markup:
+    """A status, of which there are few."""
+    told = hard(f"{glyph} {word}".strip())
+    return BOLD(told) if failed else Markup(told)
 
 
 def what(row: Row, frame: Frame) -> Markup:
@@ -155,7 +173,8 @@ def detail(row: Row, frame: Frame, *, opened: bool) -> Markup:
     """A row, opened: a summary, then each part under its label."""
     status = f" {row.glyph} {row.status}" if row.status else ""
     parts = [part for section in row.sections for part in section_html(section)]
-    summary = Markup(element("b", value(row.title)), status, Markup(" · ", value(row.summary)) if row.summary else "")
+    told = row.summary
+    summary = SUMMED(row.title, status, told) if told else TITLED(row.title, status)
     anchor = frame.anchor(row)
     # A browser that goes to something within a closed part opens it.
     inner = [element("div", *parts, id=anchor)] if anchor else parts
@@ -165,7 +184,7 @@ def detail(row: Row, frame: Frame, *, opened: bool) -> Markup:
 def section_html(section: Section) -> Iterator[Markup]:
     """A label, the text, tokens or picture, and the cut mark."""
     if section.label:
-        yield paragraph(section.label, style="label")
+        yield LABEL(section.label)
     if section.prose:
         yield element("blockquote", *lined(section.shown.text), style=STYLES["prose"])
     elif section.shown.text:
@@ -182,4 +201,5 @@ def section_html(section: Section) -> Iterator[Markup]:
             height=str(picture.height),
             style=STYLES["picture"],
         )
-    yield mark(section.shown)
+    if section.shown.characters:
+        yield mark(section.shown)

@@ -3,7 +3,6 @@ is escaped. A plain string cannot be added to a piece, nor made one."""
 
 from __future__ import annotations
 
-import html as entities
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -62,7 +61,6 @@ UNTOUCHED = "tex2jax_ignore mathjax_ignore"
 """Keeps MathJax from typesetting what a model wrote."""
 
 ANCHOR = re.compile(r"#?hnb-[\w.-]{1,80}", re.ASCII)
-SPECIAL = re.compile("[&<>\"']")
 SIZE = re.compile(r"\d{1,4}", re.ASCII)
 
 
@@ -96,7 +94,7 @@ def opening(tag: Tag, **attributes: str) -> str:
     named = {name.rstrip("_"): value for name, value in attributes.items()}
     if tag not in TAGS or not all(known(name, value) for name, value in named.items()):
         raise ValueError(f"neither {tag!r} nor its attributes {sorted(named)} belong here")
-    told = "".join(f' {name}="{entities.escape(value, quote=True)}"' for name, value in named.items())
+    told = "".join(f' {name}="{escaped(value)}"' for name, value in named.items())
     return f"<{tag}{told}>"
 
 
@@ -105,8 +103,13 @@ remembered = lru_cache(maxsize=256)(opening)
 
 
 def escaped(text: str) -> str:
-    """The text as it stands in a document."""
-    return entities.escape(text, quote=True) if SPECIAL.search(text) else text
+    """The text as it stands in a document.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    told = str.replace(text, "&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return told.replace('"', "&quot;").replace("'", "&#x27;")
 
 
 GAP = "\x00"
@@ -119,7 +122,7 @@ class Markup:
     __slots__ = ("_html",)
 
     def __init__(self, *parts: Markup | str) -> None:
-        self._html = "".join([part.html if isinstance(part, Markup) else escaped(part) for part in parts])
+        self._html = "".join([part._html if isinstance(part, Markup) else escaped(part) for part in parts])
 
     @classmethod
     def element(cls, tag: Tag, *parts: Markup | str, **attributes: str) -> Markup:
@@ -140,8 +143,8 @@ class Markup:
         told = cls(*parts).html.replace("%", "%%").replace(GAP, "%s")
 
         def fill(*given: Markup | str) -> Markup:
-            made = cls()
-            made._html = told % tuple([one.html if isinstance(one, Markup) else escaped(one) for one in given])
+            made = cls.__new__(cls)
+            made._html = told % tuple([one._html if isinstance(one, Markup) else escaped(one) for one in given])
             return made
 
         return fill
@@ -160,7 +163,10 @@ class Markup:
 
 element, form = Markup.element, Markup.form
 
+NONE = Markup()
+
 BOLD, CODE, VALUE = (form(element(tag, GAP)) for tag in ("b", "code", "bdi"))
+LABEL = form(element("p", GAP, style=STYLES["label"]))
 BOX = form(element("pre", element("code", GAP), style=STYLES["box"]))
 FOLDED = {
     False: form(element("details", element("summary", GAP), GAP)),
@@ -231,7 +237,7 @@ def boxed(shown: Shown) -> Markup:
 
 def mark(shown: Shown) -> Markup:
     """What says that a text was cut, if it was; outside its box, so that no tool can forge it."""
-    return paragraph(shown.mark, style="label") if shown.mark else Markup()
+    return LABEL(shown.mark) if shown.mark else NONE
 
 
 def hard(text: str) -> str:
