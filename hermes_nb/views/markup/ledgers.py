@@ -13,6 +13,7 @@ from hermes_nb.views.markup.pieces import (
     GAP,
     LABEL,
     STYLES,
+    Form,
     Markup,
     boxed,
     cell,
@@ -37,26 +38,34 @@ OPEN_ERRORS = 3
 COLUMNS = [("turn", "turn"), ("who", "who"), ("what", "what"), ("status", "status"), ("time", "time"),
            ("tokens", "tokens")]  # fmt: skip
 
-FULL, WIDE = (
-    {
-        wrong: form(line(*(cell(name, GAP, colspan=over) for name, over in cells), wrong=wrong))
-        for wrong in (False, True)
-    }
-    for cells in ([(name, 0) for name, _ in COLUMNS], [("turn", 0), ("who", 0), ("what", 4)])
-)
-"""A row of all columns, and one whose words run over the last of them; each as it is, and as a tool error."""
+NAMED = Markup(element("code", element("b", value(GAP)), " ", value(GAP)))
+"""A call's tool and its gist."""
 
-LONG = form(line(*(cell("long" if name == "status" else name, GAP) for name, _ in COLUMNS), wrong=True))
-"""A row whose status is too wide for its column."""
+
+def formed(what: Markup | str = GAP, status: str = "status", *, wrong: bool = False) -> Form:
+    """A row of all columns, with this `what`."""
+    cells = {name: cell(name, GAP) for name, _ in COLUMNS}
+    cells |= {"what": cell("what", what), "status": cell(status, GAP)}
+    return form(line(*cells.values(), wrong=wrong))
+
+
+FULL, SAID, CALLED = formed(), formed(value(GAP)), formed(NAMED)
+WRONG, LONG = formed(wrong=True), formed(status="long", wrong=True)
+"""Rows of all columns: any; one with a text, or with a call and its gist, as most are; of a tool error, and of one
+whose status is too wide for its column."""
+
+WIDE = {
+    wrong: form(line(cell("turn", GAP), cell("who", GAP), cell("what", GAP, colspan=4), wrong=wrong))
+    for wrong in (False, True)
+}
+"""A row whose words run over the last columns, as it is, and as a tool error."""
 
 WIDEST = len("bad JSON")
 
 WHO: dict[Who, Markup] = {who: BOLD(who) if who == "user" else Markup(who) for who in get_args(Who)}
 """Who a row is of."""
 
-NAMED = form(element("code", element("b", value(GAP)), " ", value(GAP)))
-"""A call's tool and its gist."""
-
+CALL = form(NAMED)
 TITLED = form(element("b", value(GAP)), GAP)
 SUMMED = form(element("b", value(GAP)), GAP, " · ", value(GAP))
 """The title of an opened row and its status, and what tells it from its neighbours."""
@@ -125,10 +134,14 @@ def table_row(row: Row, frame: Frame) -> Markup:
     who = WHO[row.who]
     if not (row.status or row.time or row.tokens):
         return WIDE[row.failed](row.turn, who, what(row, frame))
-    failed = row.failed
+    failed, time = row.failed, hard(row.time)
     told = status(row.glyph, row.status, failed)
-    drawn = LONG if failed and len(row.status) > WIDEST else FULL[failed]
-    return drawn(row.turn, who, what(row, frame), told, hard(row.time), row.tokens)
+    if failed or row.text is not None or row.more or row.problem or frame.anchors or (row.name and not row.gist):
+        drawn = FULL if not failed else LONG if len(row.status) > WIDEST else WRONG
+        return drawn(row.turn, who, what(row, frame), told, time, row.tokens)
+    if row.name:
+        return CALLED(row.turn, who, row.name, row.gist, told, time, row.tokens)
+    return SAID(row.turn, who, row.gist, told, time, row.tokens)
 
 
 @cache
@@ -144,7 +157,7 @@ def what(row: Row, frame: Frame) -> Markup:
         cut = Markup(element("br"), row.text.mark) if row.text.mark else ""
         return Markup(*lined(row.text.text), cut)
     if row.name:
-        gist = NAMED(row.name, row.gist) if row.gist else CODE(BOLD(value(row.name)))
+        gist = CALL(row.name, row.gist) if row.gist else CODE(BOLD(value(row.name)))
     else:
         gist = Markup(value(row.gist), f" {row.more}") if row.more else value(row.gist)
     anchor = frame.anchor(row)

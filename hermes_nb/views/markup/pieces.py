@@ -4,7 +4,7 @@ is escaped. A plain string cannot be added to a piece, nor made one."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -115,6 +115,14 @@ def escaped(text: str) -> str:
 GAP = "\x00"
 """Stands for a gap in what a form is made of."""
 
+Form: TypeAlias = "Callable[..., Markup]"
+"""Takes what stands in its gaps."""
+
+
+def written(parts: Iterable[Markup | str]) -> list[str]:
+    """What becomes of the parts of a piece: pieces are as they are, all else is text, and escaped."""
+    return [one._html if isinstance(one, Markup) else escaped(one) for one in parts]  # noqa: SLF001 - of this module
+
 
 class Markup:
     """A piece of HTML, made of text, which is escaped, and of other pieces. Nothing else gets in."""
@@ -122,7 +130,7 @@ class Markup:
     __slots__ = ("_html",)
 
     def __init__(self, *parts: Markup | str) -> None:
-        self._html = "".join([part._html if isinstance(part, Markup) else escaped(part) for part in parts])
+        self._html = "".join(written(parts))
 
     @classmethod
     def element(cls, tag: Tag, *parts: Markup | str, **attributes: str) -> Markup:
@@ -137,14 +145,14 @@ class Markup:
         return made
 
     @classmethod
-    def form(cls, *parts: Markup | str) -> Callable[..., Markup]:
+    def form(cls, *parts: Markup | str) -> Form:
         """Pieces with gaps, made once and filled often. A gap takes what a piece takes: text, which is escaped, and
         other pieces. To fill fewer gaps than there are, or more, is a TypeError."""
         told = cls(*parts).html.replace("%", "%%").replace(GAP, "%s")
 
         def fill(*given: Markup | str) -> Markup:
             made = cls.__new__(cls)
-            made._html = told % tuple([one._html if isinstance(one, Markup) else escaped(one) for one in given])
+            made._html = told % tuple(written(given))  # noqa: SLF001 - of this class
             return made
 
         return fill

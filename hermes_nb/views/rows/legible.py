@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_nb.redact import Redactor
 from hermes_nb.views.rows.colours import MOST_SPANS, SEQUENCE, coloured
@@ -47,8 +47,7 @@ IN_A_LINE = json.JSONEncoder(ensure_ascii=False, default=str).encode
 """JSON as people read it, in one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """As much of a text as is shown, and how much more of it there is.
 
     `colours` are the pieces of `text` that a terminal would colour: start, end, class names.
@@ -127,7 +126,7 @@ class Lens:
         characters = characters or self.characters
         shown, rest = self._begin(text, characters)
         told = cut(shown, lines or self.lines, characters, rest)
-        return replace(told, colours=self._colours(text, shown, told)) if "\x1b[" in text else told
+        return told._replace(colours=self._colours(text, shown, told)) if "\x1b[" in text else told
 
     def _colours(self, text: str, shown: str, told: Shown) -> tuple[tuple[int, int, str], ...]:
         """Where the colours of `text` stand in what is `told` of it; none where it is not letter by letter the same."""
@@ -196,9 +195,7 @@ def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
     if not isinstance(value, dict | list) or level >= 12 or len(flat) <= room - 2 * level or _holds_one(value):
         return flat
     if isinstance(value, dict):
-        entries = [
-            f"{IN_A_LINE(name)}: {laid_out(one, room, level + 1)}" for name, one in value.items()
-        ]
+        entries = [f"{IN_A_LINE(name)}: {laid_out(one, room, level + 1)}" for name, one in value.items()]
     else:
         entries = [laid_out(item, room, level + 1) for item in value]
     margin, (first, last) = "  " * level, "{}" if isinstance(value, dict) else "[]"
