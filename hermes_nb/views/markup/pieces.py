@@ -148,11 +148,17 @@ class Markup:
     def form(cls, *parts: Markup | str) -> Form:
         """Pieces with gaps, made once and filled often. A gap takes what a piece takes: text, which is escaped, and
         other pieces. To fill fewer gaps than there are, or more, is a TypeError."""
-        told = cls(*parts).html.replace("%", "%%").replace(GAP, "%s")
+        between = cls(*parts).html.split(GAP)
+        gaps, empty = len(between) - 1, [""] * (2 * len(between) - 1)
+        empty[::2] = between
 
         def fill(*given: Markup | str) -> Markup:
+            if len(given) != gaps:
+                raise TypeError(f"this form has {gaps} gaps, and is given {len(given)} parts")
+            whole = empty[:]
+            whole[1::2] = written(given)
             made = cls.__new__(cls)
-            made._html = told % tuple(written(given))  # noqa: SLF001 - of this class
+            made._html = "".join(whole)  # noqa: SLF001 - of this class
             return made
 
         return fill
