@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import get_args
 
 from hermes_nb.views.markup.pieces import (
     BOLD,
@@ -13,6 +12,7 @@ from hermes_nb.views.markup.pieces import (
     GAP,
     LABEL,
     STYLES,
+    TEXT,
     Form,
     Markup,
     boxed,
@@ -38,21 +38,10 @@ OPEN_ERRORS = 3
 COLUMNS = [("turn", "turn"), ("who", "who"), ("what", "what"), ("status", "status"), ("time", "time"),
            ("tokens", "tokens")]  # fmt: skip
 
-NAMED = Markup(element("code", element("b", value(GAP)), " ", value(GAP)))
-"""A call's tool and its gist."""
+TOLD, NAMED = value(GAP), Markup(element("code", element("b", value(GAP)), " ", value(GAP)))
+"""What happened in most rows: a text, or a call by its tool and its gist."""
 
-
-def formed(what: Markup | str = GAP, status: str = "status", *, wrong: bool = False) -> Form:
-    """A row of all columns, with this `what`."""
-    cells = {name: cell(name, GAP) for name, _ in COLUMNS}
-    cells |= {"what": cell("what", what), "status": cell(status, GAP)}
-    return form(line(*cells.values(), wrong=wrong))
-
-
-FULL, SAID, CALLED = formed(), formed(value(GAP)), formed(NAMED)
-WRONG, LONG = formed(wrong=True), formed(status="long", wrong=True)
-"""Rows of all columns: any; one with a text, or with a call and its gist, as most are; of a tool error, and of one
-whose status is too wide for its column."""
+CALL = form(NAMED)
 
 WIDE = {
     wrong: form(line(cell("turn", GAP), cell("who", GAP), cell("what", GAP, colspan=4), wrong=wrong))
@@ -62,10 +51,6 @@ WIDE = {
 
 WIDEST = len("bad JSON")
 
-WHO: dict[Who, Markup] = {who: BOLD(who) if who == "user" else Markup(who) for who in get_args(Who)}
-"""Who a row is of."""
-
-CALL = form(NAMED)
 TITLED = form(element("b", value(GAP)), GAP)
 SUMMED = form(element("b", value(GAP)), GAP, " · ", value(GAP))
 """The title of an opened row and its status, and what tells it from its neighbours."""
@@ -131,24 +116,31 @@ def table_row(row: Row, frame: Frame) -> Markup:
     """A row of the ledger; those without status and numbers run over the columns of these."""
     if row.who == "cut":
         return WIDE[False](row.turn, "", row.gist)
-    who = WHO[row.who]
     if not (row.status or row.time or row.tokens):
-        return WIDE[row.failed](row.turn, who, what(row, frame))
-    failed, time = row.failed, hard(row.time)
-    told = status(row.glyph, row.status, failed)
-    if failed or row.text is not None or row.more or row.problem or frame.anchors or (row.name and not row.gist):
-        drawn = FULL if not failed else LONG if len(row.status) > WIDEST else WRONG
-        return drawn(row.turn, who, what(row, frame), told, time, row.tokens)
+        return WIDE[row.failed](row.turn, BOLD(row.who) if row.who == "user" else row.who, what(row, frame))
+    time = hard(row.time)
+    if row.text is not None or row.more or row.problem or frame.anchors or not row.gist:
+        return formed(GAP, row.who, row.glyph, row.status)(row.turn, what(row, frame), time, row.tokens)
     if row.name:
-        return CALLED(row.turn, who, row.name, row.gist, told, time, row.tokens)
-    return SAID(row.turn, who, row.gist, told, time, row.tokens)
+        return formed(NAMED, row.who, row.glyph, row.status)(row.turn, row.name, row.gist, time, row.tokens)
+    return formed(TOLD, row.who, row.glyph, row.status)(row.turn, row.gist, time, row.tokens)
 
 
 @cache
-def status(glyph: str, word: str, failed: bool) -> Markup:
-    """A status, of which there are few."""
-    told = hard(f"{glyph} {word}".strip())
-    return BOLD(told) if failed else Markup(told)
+def formed(what: Markup | str, who: Who, glyph: str, word: str) -> Form:
+    """A row of all columns, with gaps for its numbers and in this `what`; it is made once, as there are few kinds."""
+    status, wrong = hard(f"{glyph} {word}".strip()), glyph == "✗"
+    return form(
+        line(
+            cell("turn", GAP),
+            cell("who", BOLD(who) if who == "user" else who),
+            cell("what", what),
+            cell("long" if wrong and len(word) > WIDEST else "status", BOLD(status) if wrong else status),
+            cell("time", GAP),
+            cell("tokens", GAP),
+            wrong=wrong,
+        )
+    )
 
 
 def what(row: Row, frame: Frame) -> Markup:
@@ -168,13 +160,12 @@ def what(row: Row, frame: Frame) -> Markup:
 def details(shown: Ledger, frame: Frame, budget: int) -> Iterator[Markup]:
     """The rows that hold more, opened where they failed first, as many as there is room for."""
     holding = [row for row in shown.rows if row.sections]
-    wrong = [row for row in holding if row.failed][:OPEN_ERRORS]
     if holding and shown.ended:
         yield paragraph(element("b", "in full"))
-    used = 0
+    used, errors, alone = 0, 0, not shown.ended and len(shown.rows) == 1
     for number, row in enumerate(holding):
-        alone = not shown.ended and len(shown.rows) == 1
-        drawn = detail(row, frame, opened=alone or any(row is one for one in wrong))
+        errors += row.failed
+        drawn = detail(row, frame, opened=alone or (row.failed and errors <= OPEN_ERRORS))
         used += len(drawn)
         if used > budget:
             yield paragraph(f"cut here: {counted(len(holding) - number, 'opened row')} more")
@@ -196,12 +187,11 @@ def detail(row: Row, frame: Frame, *, opened: bool) -> Markup:
 
 def section_html(section: Section) -> Iterator[Markup]:
     """A label, the text, tokens or picture, and the cut mark."""
-    if section.label:
-        yield LABEL(section.label)
-    if section.prose:
-        yield element("blockquote", *lined(section.shown.text), style=STYLES["prose"])
-    elif section.shown.text:
-        yield boxed(section.shown)
+    shown = section.shown
+    if section.label and shown.text and not (section.prose or shown.colours):
+        yield TEXT(section.label, shown.text)
+    else:
+        yield from parts_of(section)
     if section.strip is not None:
         yield from strip_html(section.strip)
     picture = section.picture
@@ -214,5 +204,15 @@ def section_html(section: Section) -> Iterator[Markup]:
             height=str(picture.height),
             style=STYLES["picture"],
         )
-    if section.shown.characters:
-        yield mark(section.shown)
+    if shown.characters:
+        yield mark(shown)
+
+
+def parts_of(section: Section) -> Iterator[Markup]:
+    """The label and the text of a section, whichever there are."""
+    if section.label:
+        yield LABEL(section.label)
+    if section.prose:
+        yield element("blockquote", *lined(section.shown.text), style=STYLES["prose"])
+    elif section.shown.text:
+        yield boxed(section.shown)

@@ -4,7 +4,7 @@ is escaped. A plain string cannot be added to a piece, nor made one."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -119,8 +119,14 @@ Form: TypeAlias = "Callable[..., Markup]"
 """Takes what stands in its gaps."""
 
 
-def written(parts: Iterable[Markup | str]) -> list[str]:
+def written(parts: Sequence[Markup | str]) -> list[str]:
     """What becomes of the parts of a piece: pieces are as they are, all else is text, and escaped."""
+    texts = [one for one in parts if isinstance(one, str)]
+    if len(texts) == len(parts):
+        # Nothing but texts is escaped at once, unless the sign that parts them is in one of them.
+        told = escaped(GAP.join(texts)).split(GAP)
+        if len(told) == len(parts):
+            return told
     return [one._html if isinstance(one, Markup) else escaped(one) for one in parts]  # noqa: SLF001 - of this module
 
 
@@ -180,8 +186,10 @@ element, form = Markup.element, Markup.form
 NONE = Markup()
 
 BOLD, CODE, VALUE = (form(element(tag, GAP)) for tag in ("b", "code", "bdi"))
-LABEL = form(element("p", GAP, style=STYLES["label"]))
-BOX = form(element("pre", element("code", GAP), style=STYLES["box"]))
+LABELLED = element("p", GAP, style=STYLES["label"])
+LABEL = form(LABELLED)
+BOXED = element("pre", element("code", GAP), style=STYLES["box"])
+BOX, TEXT = form(BOXED), form(LABELLED, BOXED)
 FOLDED = {
     False: form(element("details", element("summary", GAP), GAP)),
     True: form(element("details", element("summary", GAP), GAP, open="")),

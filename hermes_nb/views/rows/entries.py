@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, NamedTuple, overload
 
@@ -78,6 +78,9 @@ class Later(Sequence[Section]):
 
     def __len__(self) -> int:
         return len(self._all())
+
+    def __iter__(self) -> Iterator[Section]:
+        return iter(self._all())
 
     @overload
     def __getitem__(self, at: int) -> Section: ...

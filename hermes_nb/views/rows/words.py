@@ -166,7 +166,7 @@ def written(reply: Reply) -> int:
 
 def guessed(characters: int) -> int:
     """About how many tokens so many characters are; no text that is there is none."""
-    return max(round(characters / CHARACTERS_A_TOKEN), min(characters, 1))
+    return round(characters / CHARACTERS_A_TOKEN) or min(characters, 1)
 
 
 def estimated(characters: int) -> str:
