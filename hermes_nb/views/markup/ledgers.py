@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
 from hermes_nb.views.markup.pieces import (
     BOLD,
@@ -101,15 +103,16 @@ def tabled(rows: Sequence[Row], frame: Frame, budget: int) -> Markup:
     """The rows, as many as there is room for."""
     if not rows:
         return Markup()
-    drawn, used = [], 0
-    for number, row in enumerate(rows):
-        made = table_row(row, frame)
-        used += len(made)
-        if used > budget:
-            drawn.append(table_row(Row(who="cut", gist=f"cut here: {counted(len(rows) - number, 'row')} more"), frame))
-            break
-        drawn.append(made)
-    return grid(COLUMNS, drawn)
+    drawn = [table_row(row, frame) for row in rows]
+    return grid(COLUMNS, drawn if len(Markup(*drawn)) <= budget else cut_short(drawn, frame, budget))
+
+
+def cut_short(drawn: Sequence[Markup], frame: Frame, budget: int) -> list[Markup]:
+    """As many rows as there is room for, and one that says how many more there are."""
+    ends = list(accumulate(map(len, drawn)))
+    kept = bisect_right(ends, budget)
+    rest = Row(who="cut", gist=f"cut here: {counted(len(drawn) - kept, 'row')} more")
+    return [*drawn[:kept], table_row(rest, frame)]
 
 
 def table_row(row: Row, frame: Frame) -> Markup:

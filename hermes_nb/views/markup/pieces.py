@@ -146,8 +146,8 @@ class Markup:
             ValueError: the element, or an attribute or its value, is not one that this library writes.
         """
         begun = opening(tag, **attributes) if "src" in attributes else remembered(tag, **attributes)
-        made = cls(*parts)
-        made._html = begun if tag in VOID else f"{begun}{made._html}</{tag}>"
+        made = cls()
+        made._html = begun if tag in VOID else "".join([begun, *written(parts), f"</{tag}>"])
         return made
 
     @classmethod

@@ -96,7 +96,6 @@ def only_call(turn: Turn) -> str | None:
     reply, results = turn.reply, turn.results
     if reply is None or len(results) != 1 or len(reply.calls) != 1 or turn.added_messages:
         return None
-    result = results[0]
-    if result.error is not None or result.replayed or reply.partial or reply.reasoning or reply.text.strip():
+    if not _plainly_ok(results[0]) or reply.partial or reply.reasoning or reply.text.strip():
         return None
     return reply.calls[0].name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from hermes_nb.display import Displayed
 from hermes_nb.messages import Message
@@ -152,30 +151,36 @@ def named(turns: Sequence[Turn]) -> str:
 def rows(turns: Sequence[Turn], drawing: Drawing, most: int, before: Iterable[Row]) -> tuple[Row, ...]:
     """The first rows of a run and the last, between them those of turns that failed, and how many are not shown. Only
     what is shown is drawn."""
-    groups = list(grouped(turns, drawing.opened))
+    groups, sizes = grouped(turns, drawing.opened or ())
     first = list(before)
     half, left = most // 2, len(first) - most // 2 - most // 4
     drawn = [first] if left <= 0 else [first[:half], [cut_row(left, 0)], first[half + left :]]
-    at, sizes = 0, [size for _, size in groups]
+    at = 0
     for index in fitting(sizes, most):
         drawn += [[cut_of(sizes[at:index])]] if index > at else []
-        alike, at = groups[index][0], index + 1
+        alike, at = groups[index], index + 1
         drawn.append(list(drawing.folded(alike) if len(alike) > 1 else drawing.turn(alike[0])))
     drawn += [[cut_of(sizes[at:])]] if at < len(sizes) else []
     return tuple(row for part in drawn for row in part)
 
 
-def grouped(turns: Sequence[Turn], opened: Collection[int] | None) -> Iterator[tuple[Sequence[Turn], Size]]:
-    """The turns, three or more together that do nothing but the same call, unless one of them is to be opened; and the
-    size of each group."""
-    for tool, group in groupby(turns, calls.only_call):
-        alike = list(group)
-        if tool is None:
-            yield from [((turn,), rows_of(turn)) for turn in alike]
-        elif len(alike) < calls.FOLDED or (opened and any(turn.number in opened for turn in alike)):
-            yield from [((turn,), ONE_CALL) for turn in alike]
+def grouped(turns: Sequence[Turn], opened: Collection[int]) -> tuple[list[list[Turn]], list[Size]]:
+    """The turns, three or more together that do nothing but the same call, but for those to be opened; and the size of
+    each group."""
+    groups, sizes, before, alike = list[list[Turn]](), list[Size](), None, 0
+    for turn in turns:
+        tool = None if opened and turn.number in opened else calls.only_call(turn)
+        alike = alike + 1 if tool is not None and tool == before else 1
+        before = tool
+        if alike > calls.FOLDED:
+            groups[-1].append(turn)
+        elif alike == calls.FOLDED:
+            groups[-2:] = [[*groups[-2], *groups[-1], turn]]
+            del sizes[-1]
         else:
-            yield alike, ONE_CALL
+            groups.append([turn])
+            sizes.append(rows_of(turn) if tool is None else ONE_CALL)
+    return groups, sizes
 
 
 def fitting(sizes: Sequence[Size], most: int) -> Sequence[int]:
