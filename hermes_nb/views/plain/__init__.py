@@ -50,9 +50,9 @@ def stood_in(record: Any) -> Any:
     if isinstance(record, str):
         told = "ok" if record == "✓" else record.translate(GLYPHS)
         return told if told.isascii() else told.encode("ascii", "backslashreplace").decode()
-    told = fields_of(record)
-    if told is not None:
-        changed = {name: stood_in(value) for name, value in told.items()}
+    named = fields_of(record)
+    if named is not None:
+        changed = {name: stood_in(value) for name, value in named.items()}
         if changed.get("glyph") == changed.get("status") == "ok":
             changed["glyph"] = ""
         return type(record)(**changed)

@@ -11,7 +11,7 @@ from hermes_nb.records import Reply, ToolCall, ToolResult, Turn
 from hermes_nb.views.rows.colours import SEQUENCE
 from hermes_nb.views.rows.drawing import message_text, role_of
 from hermes_nb.views.rows.growing import Growing
-from hermes_nb.views.rows.legible import CONTROL_TEXT, ROW_CHARACTERS, ROW_LINES, Lens, counted, cut
+from hermes_nb.views.rows.legible import ROW_CHARACTERS, ROW_LINES, Lens, counted, cut, looks_like_control
 from hermes_nb.views.rows.opened import json_laid_out
 
 PAGE, PAGE_LINES = 16_000, 400
@@ -165,7 +165,7 @@ def _page(part: Part, lens: Lens, at: int, lines: int, characters: int, *, raw: 
         next=end,
         mark=shown.mark,
         laid_out=out is not None,
-        warned=at == 0 and bool(CONTROL_TEXT.search(safe)),
+        warned=at == 0 and looks_like_control(safe),
         colours=first.colours if first is not None and told.startswith(first.text) else (),
     )
 

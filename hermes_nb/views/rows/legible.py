@@ -36,12 +36,17 @@ ODD = re.compile(
 )
 TAG, MARK = re.compile(f"[{TAGS}]"), re.compile(f"[{MARKS}]")
 
-CONTROL_TEXT = re.compile(
-    r"<\|[\w ]{1,40}\|>|<(?=[/ts])/?(?:tool_call|tool_response|tool_result|tools|think|system|s)>"
-    r"|\[/?(?:INST|system)\]|<</?SYS>>",
-    re.IGNORECASE,
+CONTROL_TEXT = tuple(
+    re.compile(sign, re.IGNORECASE)
+    for sign in (
+        r"<(?=[|/<ts])(?:\|[\w ]{1,40}\|>|/?(?:tool_call|tool_response|tool_result|tools|think|system|s)>|</?SYS>>)",
+        r"\[/?(?:INST|system)\]",
+    )
 )
-"""What chat templates mark roles and calls with. A look at the letter after `<` spares most texts all else."""
+"""What chat templates mark roles and calls with, by the letter it begins with: most texts are cleared by that alone."""
+
+PLAIN = bytes([*b"\t\n", *range(0x20, 0x7F)])
+"""Of ASCII, what is seen as it is."""
 
 IN_A_LINE = json.JSONEncoder(ensure_ascii=False, default=str).encode
 """JSON as people read it, in one line."""
@@ -65,6 +70,11 @@ class Shown(NamedTuple):
         return f"cut here: {lines}{counted(self.characters, 'character')} more" if self.characters else ""
 
 
+def looks_like_control(text: str) -> bool:
+    """Whether it passes for the words of a chat template."""
+    return any(sign.search(text) for sign in CONTROL_TEXT)
+
+
 def counted(number: int, noun: str) -> str:
     """`1 turn`, `2 turns`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -84,7 +94,7 @@ class Lens:
         return self._visible(self.redactor.text(text))
 
     def _visible(self, text: str) -> str:
-        if text.isascii() and text.isprintable():
+        if text.isascii() and not text.encode().translate(None, PLAIN):
             return text
         shown = ODD.sub(lambda found: badge(found[0]), text)
         # Once more, as a key may have stood in letters that could not be seen.
