@@ -14,6 +14,9 @@ from typing import Any, NamedTuple, Protocol
 
 from hermes_nb.messages import reasoning_of, text_of
 
+OBJECT = (dict, Mapping)
+"""An object of JSON; almost all are dicts, which are told at once."""
+
 MASKED = -100
 """Stands for a token that the model did not write, in a sequence's masks."""
 
@@ -165,9 +168,9 @@ def told_of(raw: Any) -> list[Any]:
 
 
 def _choice(raw: Any) -> Mapping[str, Any] | None:
-    choices = raw.get("choices") if isinstance(raw, Mapping) else None
+    choices = raw.get("choices") if isinstance(raw, OBJECT) else None
     first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, Mapping) else None
+    return first if isinstance(first, OBJECT) else None
 
 
 def _given(turn: int, prompt: list[int], start: int, tail: Any) -> Iterator[Token]:

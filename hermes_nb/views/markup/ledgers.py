@@ -41,7 +41,8 @@ COLUMNS = [("turn", "turn"), ("who", "who"), ("what", "what"), ("status", "statu
            ("tokens", "tokens")]  # fmt: skip
 
 TOLD, NAMED = value(GAP), Markup(element("code", element("b", value(GAP)), " ", value(GAP)))
-"""What happened in most rows: a text, or a call by its tool and its gist."""
+FAILED = Markup(NAMED, element("br"), element("b", value(GAP)))
+"""What happened in most rows: a text, or a call by its tool and its gist, with the first line of an error."""
 
 CALL = form(NAMED)
 
@@ -122,8 +123,11 @@ def table_row(row: Row, frame: Frame) -> Markup:
     if not (row.status or row.time or row.tokens):
         return WIDE[row.failed](row.turn, BOLD(row.who) if row.who == "user" else row.who, what(row, frame))
     time = hard(row.time)
-    if row.text is not None or row.more or row.problem or frame.anchors or not row.gist:
+    if row.text is not None or row.more or frame.anchors or not row.gist or (row.problem and not row.name):
         return formed(GAP, row.who, row.glyph, row.status)(row.turn, what(row, frame), time, row.tokens)
+    if row.problem:
+        drawn = formed(FAILED, row.who, row.glyph, row.status)
+        return drawn(row.turn, row.name, row.gist, row.problem, time, row.tokens)
     if row.name:
         return formed(NAMED, row.who, row.glyph, row.status)(row.turn, row.name, row.gist, time, row.tokens)
     return formed(TOLD, row.who, row.glyph, row.status)(row.turn, row.gist, time, row.tokens)

@@ -96,6 +96,7 @@ def only_call(turn: Turn) -> str | None:
     reply, results = turn.reply, turn.results
     if reply is None or len(results) != 1 or len(reply.calls) != 1 or turn.added_messages:
         return None
-    if not _plainly_ok(results[0]) or reply.partial or reply.reasoning or reply.text.strip():
+    result = results[0]
+    if result.error is not None or result.replayed or reply.partial or reply.reasoning or reply.text.strip():
         return None
     return reply.calls[0].name

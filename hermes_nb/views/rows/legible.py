@@ -202,7 +202,7 @@ def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
         RecursionError: it is nested too deeply.
     """
     flat = IN_A_LINE(value)
-    if not isinstance(value, dict | list) or level >= 12 or len(flat) <= room - 2 * level or _holds_one(value):
+    if not isinstance(value, dict | list) or level >= 12 or len(flat) <= room - 2 * level or holds_one(value):
         return flat
     if isinstance(value, dict):
         entries = [f"{IN_A_LINE(name)}: {laid_out(one, room, level + 1)}" for name, one in value.items()]
@@ -213,6 +213,7 @@ def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
     return f"{first}\n{margin}  {inner}\n{margin}{last}"
 
 
-def _holds_one(value: dict[str, Any] | list[Any]) -> bool:
+def holds_one(value: dict[str, Any] | list[Any]) -> bool:
+    """Whether it has a single entry, and that is no object and no list: it is in a line, however long."""
     inner = list(value.values()) if isinstance(value, dict) else value
     return len(inner) == 1 and not isinstance(inner[0], dict | list)

@@ -6,7 +6,7 @@ from hermes_nb import codec
 from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult
 from hermes_nb.views.rows.calls import LONG
 from hermes_nb.views.rows.entries import Section
-from hermes_nb.views.rows.legible import GIST, Lens, counted, laid_out, looks_like_control
+from hermes_nb.views.rows.legible import GIST, Lens, counted, holds_one, laid_out, looks_like_control
 from hermes_nb.views.rows.pictures import pictured
 
 
@@ -37,7 +37,8 @@ def json_laid_out(text: str) -> str | None:
     if not text.lstrip().startswith(("{", "[")) or len(text) > LONG:
         return None
     try:
-        out = laid_out(codec.loads(text))
+        value = codec.loads(text)
+        out = "" if holds_one(value) else laid_out(value)
     except (ValueError, RecursionError):
         return None
     return out if "\n" in out else None
