@@ -105,13 +105,13 @@ def tabled(rows: Sequence[Row], frame: Frame, budget: int) -> Markup:
     if not rows:
         return Markup()
     drawn = [table_row(row, frame) for row in rows]
-    return grid(COLUMNS, drawn if len(Markup(*drawn)) <= budget else cut_short(drawn, frame, budget))
+    whole = Markup(*drawn)
+    return grid(COLUMNS, [whole] if len(whole) <= budget else cut_short(drawn, frame, budget))
 
 
 def cut_short(drawn: Sequence[Markup], frame: Frame, budget: int) -> list[Markup]:
     """As many rows as there is room for, and one that says how many more there are."""
-    ends = list(accumulate(map(len, drawn)))
-    kept = bisect_right(ends, budget)
+    kept = bisect_right(list(accumulate(map(len, drawn))), budget)
     rest = Row(who="cut", gist=f"cut here: {counted(len(drawn) - kept, 'row')} more")
     return [*drawn[:kept], table_row(rest, frame)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -77,14 +77,15 @@ def what_differs(calls: Sequence[ToolCall], lens: Lens) -> str:
 
 def like_results(
     answers: Sequence[tuple[ToolCall, ToolResult | None]],
-) -> Iterator[Sequence[tuple[ToolCall, ToolResult | None]]]:
+) -> list[list[tuple[ToolCall, ToolResult | None]]]:
     """The calls of a turn with their results, in runs: three or more like ones together, all others alone."""
     if len(answers) < FOLDED:
-        yield from [[pair] for pair in answers]
-        return
+        return [[pair] for pair in answers]
+    told = []
     for like, group in groupby(answers, lambda pair: (pair[0].name, _plainly_ok(pair[1]))):
         alike = list(group)
-        yield from [alike] if like[1] and len(alike) >= FOLDED else [[pair] for pair in alike]
+        told += [alike] if like[1] and len(alike) >= FOLDED else [[pair] for pair in alike]
+    return told
 
 
 def _plainly_ok(result: ToolResult | None) -> bool:

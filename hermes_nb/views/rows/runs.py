@@ -238,7 +238,7 @@ def opening_messages(result: AgentResult) -> list[Message]:
     """The messages that were there before the first turn."""
     if not result.turns:
         return result.messages
-    made = sum(len(turn.added_messages) + (turn.reply is not None) + len(turn.results) for turn in result.turns)
+    made = sum([len(turn.added_messages) + (turn.reply is not None) + len(turn.results) for turn in result.turns])
     return result.messages[: max(len(result.messages) - made, 0)]
 
 
