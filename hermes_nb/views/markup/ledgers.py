@@ -40,6 +40,9 @@ OPEN_ERRORS = 3
 COLUMNS = [("turn", "turn"), ("who", "who"), ("what", "what"), ("status", "status"), ("time", "time"),
            ("tokens", "tokens")]  # fmt: skip
 
+TITLES = len(grid(COLUMNS, []))
+"""The bytes of a table without its rows."""
+
 TOLD, NAMED = value(GAP), Markup(element("code", element("b", value(GAP)), " ", value(GAP)))
 FAILED = Markup(NAMED, element("br"), element("b", value(GAP)))
 """What happened in most rows: a text, or a call by its tool and its gist, with the first line of an error."""
@@ -76,8 +79,8 @@ class Frame:
 def ledger_html(shown: Ledger, frame: Frame) -> Markup:
     """The whole of it."""
     head = Markup(header(shown), answer(shown)) if shown.ended else Markup()
-    table = tabled(shown.rows, frame, min(frame.budget * 3 // 5, frame.budget - len(head) - 4000))
-    opened = details(shown, frame, frame.budget - 2000 - len(head) - len(table))
+    table, used = tabled(shown.rows, frame, min(frame.budget * 3 // 5, frame.budget - len(head) - 4000))
+    opened = details(shown, frame, frame.budget - 2000 - len(head) - used)
     return Markup(head, table, *opened)
 
 
@@ -100,20 +103,24 @@ def answer(shown: Ledger) -> Markup:
     return said if shown.answer is not None or not shown.note else paragraph(shown.note)
 
 
-def tabled(rows: Sequence[Row], frame: Frame, budget: int) -> Markup:
-    """The rows, as many as there is room for."""
+def tabled(rows: Sequence[Row], frame: Frame, budget: int) -> tuple[Markup, int]:
+    """The rows, as many as there is room for, as a table; and its bytes."""
     if not rows:
-        return Markup()
+        return Markup(), 0
     drawn = [table_row(row, frame) for row in rows]
-    whole = Markup(*drawn)
-    return grid(COLUMNS, [whole] if len(whole) <= budget else cut_short(drawn, frame, budget))
+    body = Markup(*drawn)
+    used = len(body)
+    if used > budget:
+        body = cut_short(drawn, frame, budget)
+        used = len(body)
+    return grid(COLUMNS, [body]), used + TITLES
 
 
-def cut_short(drawn: Sequence[Markup], frame: Frame, budget: int) -> list[Markup]:
+def cut_short(drawn: Sequence[Markup], frame: Frame, budget: int) -> Markup:
     """As many rows as there is room for, and one that says how many more there are."""
     kept = bisect_right(list(accumulate(map(len, drawn))), budget)
     rest = Row(who="cut", gist=f"cut here: {counted(len(drawn) - kept, 'row')} more")
-    return [*drawn[:kept], table_row(rest, frame)]
+    return Markup(*drawn[:kept], table_row(rest, frame))
 
 
 def table_row(row: Row, frame: Frame) -> Markup:

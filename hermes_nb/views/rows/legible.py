@@ -104,7 +104,8 @@ class Lens:
         """Enough of the text's beginning for `most` characters of it to be shown, cleared; and the rest, as it is."""
         # Without colours first, as a secret may stand in letters of several.
         safe = self.redactor.text(SEQUENCE.sub("", text) if "\x1b" in text else text).replace("\r\n", "\n")
-        return self._visible(safe[: ENOUGH * most]), safe[ENOUGH * most :]
+        room = ENOUGH * most
+        return (self._visible(safe), "") if len(safe) <= room else (self._visible(safe[:room]), safe[room:])
 
     def line(self, text: str, most: int = GIST) -> str:
         """The first line that says something, on one line; `…` where there is more."""
