@@ -214,7 +214,9 @@ def rows_of(turn: Turn) -> tuple[int, int]:
     """How many rows a turn has, and how many of them are errors."""
     rows, reply = len(turn.added_messages) + 1, turn.reply
     if reply is not None:
-        rows += bool(reply.reasoning) + len(calls.like_results(answered(turn)))
+        made = len(reply.calls)
+        rows += bool(reply.reasoning)
+        rows += made if made < calls.FOLDED else len(calls.like_results(answered(turn)))
     return rows, len([one for one in turn.results if one.error is not None])
 
 
