@@ -42,8 +42,11 @@ class Shape(NamedTuple):
 
 def find(piece: str) -> list[Span]:
     """Every secret that can be told by its shape or its place, in no order; spans may overlap."""
-    likely = (shapes for rare, sign, shapes in SIGNS if rare in piece and sign.search(piece))
-    return [span for shapes in likely for shape in shapes for span in shape.find(piece)]
+    spans: list[Span] = []
+    for rare, sign, shapes in SIGNS:
+        if rare in piece and sign.search(piece):
+            spans += [span for shape in shapes for span in shape.find(piece)]
+    return spans
 
 
 def suspect(text: str) -> bool:

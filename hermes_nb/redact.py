@@ -194,7 +194,7 @@ class Redactor:
 
     def _without(self, piece: str, find: _Find) -> str:
         spans = find(piece)
-        plain = _unescaped(piece)
+        plain = _unescaped(piece) if "%" in piece or "\\" in piece else None
         if plain:
             text, place = plain
             spans += [span._replace(start=place(span.start), end=place(span.end)) for span in find(text)]

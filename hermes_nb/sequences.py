@@ -14,6 +14,9 @@ from typing import Any, NamedTuple, Protocol
 
 from hermes_nb.messages import reasoning_of, text_of
 
+OBJECT = (dict, Mapping)
+"""An object of JSON; almost all are dicts, which are told at once."""
+
 MASKED = -100
 """Stands for a token that the model did not write, in a sequence's masks."""
 
@@ -146,6 +149,12 @@ def ids_of(raw: Any) -> tuple[list[int], list[int]] | None:
     return (prompt, written) if all(type(one) is int for one in (*prompt, *written)) else None
 
 
+def tells(raw: Any) -> bool:
+    """Whether a reply's body may say something of its tokens, by one look at it."""
+    choice = _choice(raw)
+    return choice is not None and (choice.get("token_ids") is not None or choice.get("logprobs") is not None)
+
+
 def part_of(holder: Any, name: str) -> Any:
     """A part of a server's state, or of a node of it: a mapping or an object. None where it is not there."""
     return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
@@ -159,9 +168,9 @@ def told_of(raw: Any) -> list[Any]:
 
 
 def _choice(raw: Any) -> Mapping[str, Any] | None:
-    choices = raw.get("choices") if isinstance(raw, Mapping) else None
+    choices = raw.get("choices") if isinstance(raw, OBJECT) else None
     first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, Mapping) else None
+    return first if isinstance(first, OBJECT) else None
 
 
 def _given(turn: int, prompt: list[int], start: int, tail: Any) -> Iterator[Token]:

@@ -143,6 +143,15 @@ def test_what_fills_a_form_is_text_too() -> None:
             fill(*parts)
 
 
+def test_texts_are_escaped_each_by_itself_whatever_is_in_them() -> None:
+    fill = Markup.form(Markup.element("b", GAP), GAP)
+
+    assert Markup("<", f"&{GAP}", "é").html == f"&lt;&amp;{GAP}é"
+    assert fill(f"<{GAP}", "<").html == f"<b>&lt;{GAP}</b>&lt;"
+    assert fill(Markup("<"), f"{GAP}{GAP}").html == f"<b>&lt;</b>{GAP}{GAP}"
+    assert Markup().html == Markup("").html == ""
+
+
 @pytest.mark.parametrize(
     ("tag", "attributes"),
     [
@@ -231,6 +240,28 @@ def test_of_a_thousand_like_turns_the_first_calls_are_there_in_full() -> None:
     assert "seen 9: word" in text
     assert "cut here: 990 calls more" in text
     assert len(fragment) < 30_000
+
+
+class Looking(Redactor):
+    """Counts the texts that it looks at."""
+
+    looked = 0
+
+    def text(self, text: str) -> str:
+        self.looked += 1
+        return super().text(text)
+
+
+def test_what_a_page_does_not_show_is_not_looked_at() -> None:
+    looked = []
+    for turns in (300, 1200):
+        script, redactor = Script(), Looking()
+        for number in range(turns):
+            script.ask(f"Turn {number}.", ("look", {"what": f"thing {number}"})).answer("word " * 80).done()
+        views.html(script.ask("All seen.").done().end(), redactor=redactor)
+        looked.append(redactor.looked)
+
+    assert looked[0] == looked[1] < 700
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "\n", "漢", "\x1b", "\u202e", "["])

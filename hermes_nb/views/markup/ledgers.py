@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
 
 from hermes_nb.views.markup.pieces import (
     BOLD,
     CODE,
     GAP,
+    LABEL,
     STYLES,
+    TEXT,
+    Form,
     Markup,
     boxed,
     cell,
@@ -28,27 +34,32 @@ from hermes_nb.views.markup.pieces import (
 )
 from hermes_nb.views.markup.strips import strip_html
 from hermes_nb.views.rows import Ledger, Row, Section, counted
+from hermes_nb.views.rows.entries import Who
 
 OPEN_ERRORS = 3
 COLUMNS = [("turn", "turn"), ("who", "who"), ("what", "what"), ("status", "status"), ("time", "time"),
            ("tokens", "tokens")]  # fmt: skip
 
-FULL, WIDE = (
-    {
-        wrong: form(line(*(cell(name, GAP, colspan=over) for name, over in cells), wrong=wrong))
-        for wrong in (False, True)
-    }
-    for cells in ([(name, 0) for name, _ in COLUMNS], [("turn", 0), ("who", 0), ("what", 4)])
-)
-"""A row of all columns, and one whose words run over the last of them; each as it is, and as a tool error."""
+TITLES = len(grid(COLUMNS, []))
+"""The bytes of a table without its rows."""
 
-LONG = form(line(*(cell("long" if name == "status" else name, GAP) for name, _ in COLUMNS), wrong=True))
-"""A row whose status is too wide for its column."""
+TOLD, NAMED = value(GAP), Markup(element("code", element("b", value(GAP)), " ", value(GAP)))
+FAILED = Markup(NAMED, element("br"), element("b", value(GAP)))
+"""What happened in most rows: a text, or a call by its tool and its gist, with the first line of an error."""
 
-WIDEST = len("✗ bad JSON")
+CALL = form(NAMED)
 
-NAMED = form(element("code", element("b", value(GAP)), " ", value(GAP)))
-"""A call's tool and its gist."""
+WIDE = {
+    wrong: form(line(cell("turn", GAP), cell("who", GAP), cell("what", GAP, colspan=4), wrong=wrong))
+    for wrong in (False, True)
+}
+"""A row whose words run over the last columns, as it is, and as a tool error."""
+
+WIDEST = len("bad JSON")
+
+TITLED = form(element("b", value(GAP)), GAP)
+SUMMED = form(element("b", value(GAP)), GAP, " · ", value(GAP))
+"""The title of an opened row and its status, and what tells it from its neighbours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +79,8 @@ class Frame:
 def ledger_html(shown: Ledger, frame: Frame) -> Markup:
     """The whole of it."""
     head = Markup(header(shown), answer(shown)) if shown.ended else Markup()
-    table = tabled(shown.rows, frame, min(frame.budget * 3 // 5, frame.budget - len(head) - 4000))
-    opened = details(shown, frame, frame.budget - 2000 - len(head) - len(table))
+    table, used = tabled(shown.rows, frame, min(frame.budget * 3 // 5, frame.budget - len(head) - 4000))
+    opened = details(shown, frame, frame.budget - 2000 - len(head) - used)
     return Markup(head, table, *opened)
 
 
@@ -92,32 +103,58 @@ def answer(shown: Ledger) -> Markup:
     return said if shown.answer is not None or not shown.note else paragraph(shown.note)
 
 
-def tabled(rows: Sequence[Row], frame: Frame, budget: int) -> Markup:
-    """The rows, as many as there is room for."""
+def tabled(rows: Sequence[Row], frame: Frame, budget: int) -> tuple[Markup, int]:
+    """The rows, as many as there is room for, as a table; and its bytes."""
     if not rows:
-        return Markup()
-    drawn, used = [], 0
-    for number, row in enumerate(rows):
-        made = table_row(row, frame)
-        used += len(made)
-        if used > budget:
-            drawn.append(table_row(Row(who="cut", gist=f"cut here: {counted(len(rows) - number, 'row')} more"), frame))
-            break
-        drawn.append(made)
-    return grid(COLUMNS, drawn)
+        return Markup(), 0
+    drawn = [table_row(row, frame) for row in rows]
+    body = Markup(*drawn)
+    used = len(body)
+    if used > budget:
+        body = cut_short(drawn, frame, budget)
+        used = len(body)
+    return grid(COLUMNS, [body]), used + TITLES
+
+
+def cut_short(drawn: Sequence[Markup], frame: Frame, budget: int) -> Markup:
+    """As many rows as there is room for, and one that says how many more there are."""
+    kept = bisect_right(list(accumulate(map(len, drawn))), budget)
+    rest = Row(who="cut", gist=f"cut here: {counted(len(drawn) - kept, 'row')} more")
+    return Markup(*drawn[:kept], table_row(rest, frame))
 
 
 def table_row(row: Row, frame: Frame) -> Markup:
     """A row of the ledger; those without status and numbers run over the columns of these."""
     if row.who == "cut":
         return WIDE[False](row.turn, "", row.gist)
-    who = BOLD(row.who) if row.who == "user" else row.who
     if not (row.status or row.time or row.tokens):
-        return WIDE[row.failed](row.turn, who, what(row, frame))
-    status = hard(f"{row.glyph} {row.status}".strip())
-    told = BOLD(status) if row.failed else status
-    drawn = LONG if row.failed and len(status) > WIDEST else FULL[row.failed]
-    return drawn(row.turn, who, what(row, frame), told, hard(row.time), row.tokens)
+        return WIDE[row.failed](row.turn, BOLD(row.who) if row.who == "user" else row.who, what(row, frame))
+    time = hard(row.time)
+    if row.text is not None or row.more or frame.anchors or not row.gist or (row.problem and not row.name):
+        return formed(GAP, row.who, row.glyph, row.status)(row.turn, what(row, frame), time, row.tokens)
+    if row.problem:
+        drawn = formed(FAILED, row.who, row.glyph, row.status)
+        return drawn(row.turn, row.name, row.gist, row.problem, time, row.tokens)
+    if row.name:
+        return formed(NAMED, row.who, row.glyph, row.status)(row.turn, row.name, row.gist, time, row.tokens)
+    return formed(TOLD, row.who, row.glyph, row.status)(row.turn, row.gist, time, row.tokens)
+
+
+@cache
+def formed(what: Markup | str, who: Who, glyph: str, word: str) -> Form:
+    """A row of all columns, with gaps for its numbers and in this `what`; it is made once, as there are few kinds."""
+    status, wrong = hard(f"{glyph} {word}".strip()), glyph == "✗"
+    return form(
+        line(
+            cell("turn", GAP),
+            cell("who", BOLD(who) if who == "user" else who),
+            cell("what", what),
+            cell("long" if wrong and len(word) > WIDEST else "status", BOLD(status) if wrong else status),
+            cell("time", GAP),
+            cell("tokens", GAP),
+            wrong=wrong,
+        )
+    )
 
 
 def what(row: Row, frame: Frame) -> Markup:
@@ -126,7 +163,7 @@ def what(row: Row, frame: Frame) -> Markup:
         cut = Markup(element("br"), row.text.mark) if row.text.mark else ""
         return Markup(*lined(row.text.text), cut)
     if row.name:
-        gist = NAMED(row.name, row.gist) if row.gist else CODE(BOLD(value(row.name)))
+        gist = CALL(row.name, row.gist) if row.gist else CODE(BOLD(value(row.name)))
     else:
         gist = Markup(value(row.gist), f" {row.more}") if row.more else value(row.gist)
     anchor = frame.anchor(row)
@@ -137,13 +174,12 @@ def what(row: Row, frame: Frame) -> Markup:
 def details(shown: Ledger, frame: Frame, budget: int) -> Iterator[Markup]:
     """The rows that hold more, opened where they failed first, as many as there is room for."""
     holding = [row for row in shown.rows if row.sections]
-    wrong = [row for row in holding if row.failed][:OPEN_ERRORS]
     if holding and shown.ended:
         yield paragraph(element("b", "in full"))
-    used = 0
+    used, errors, alone = 0, 0, not shown.ended and len(shown.rows) == 1
     for number, row in enumerate(holding):
-        alone = not shown.ended and len(shown.rows) == 1
-        drawn = detail(row, frame, opened=alone or any(row is one for one in wrong))
+        errors += row.failed
+        drawn = detail(row, frame, opened=alone or (row.failed and errors <= OPEN_ERRORS))
         used += len(drawn)
         if used > budget:
             yield paragraph(f"cut here: {counted(len(holding) - number, 'opened row')} more")
@@ -155,7 +191,8 @@ def detail(row: Row, frame: Frame, *, opened: bool) -> Markup:
     """A row, opened: a summary, then each part under its label."""
     status = f" {row.glyph} {row.status}" if row.status else ""
     parts = [part for section in row.sections for part in section_html(section)]
-    summary = Markup(element("b", value(row.title)), status, Markup(" · ", value(row.summary)) if row.summary else "")
+    told = row.summary
+    summary = SUMMED(row.title, status, told) if told else TITLED(row.title, status)
     anchor = frame.anchor(row)
     # A browser that goes to something within a closed part opens it.
     inner = [element("div", *parts, id=anchor)] if anchor else parts
@@ -164,12 +201,11 @@ def detail(row: Row, frame: Frame, *, opened: bool) -> Markup:
 
 def section_html(section: Section) -> Iterator[Markup]:
     """A label, the text, tokens or picture, and the cut mark."""
-    if section.label:
-        yield paragraph(section.label, style="label")
-    if section.prose:
-        yield element("blockquote", *lined(section.shown.text), style=STYLES["prose"])
-    elif section.shown.text:
-        yield boxed(section.shown)
+    shown = section.shown
+    if section.label and shown.text and not (section.prose or shown.colours):
+        yield TEXT(section.label, shown.text)
+    else:
+        yield from parts_of(section)
     if section.strip is not None:
         yield from strip_html(section.strip)
     picture = section.picture
@@ -182,4 +218,15 @@ def section_html(section: Section) -> Iterator[Markup]:
             height=str(picture.height),
             style=STYLES["picture"],
         )
-    yield mark(section.shown)
+    if shown.characters:
+        yield mark(shown)
+
+
+def parts_of(section: Section) -> Iterator[Markup]:
+    """The label and the text of a section, whichever there are."""
+    if section.label:
+        yield LABEL(section.label)
+    if section.prose:
+        yield element("blockquote", *lined(section.shown.text), style=STYLES["prose"])
+    elif section.shown.text:
+        yield boxed(section.shown)

@@ -3,9 +3,8 @@ is escaped. A plain string cannot be added to a piece, nor made one."""
 
 from __future__ import annotations
 
-import html as entities
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -68,7 +67,6 @@ UNTOUCHED = "tex2jax_ignore mathjax_ignore"
 """Keeps MathJax from typesetting what a model wrote."""
 
 ANCHOR = re.compile(r"#?hnb-[\w.-]{1,80}", re.ASCII)
-SPECIAL = re.compile("[&<>\"']")
 SIZE = re.compile(r"\d{1,4}", re.ASCII)
 
 
@@ -102,7 +100,7 @@ def opening(tag: Tag, **attributes: str) -> str:
     named = {name.rstrip("_"): value for name, value in attributes.items()}
     if tag not in TAGS or not all(known(name, value) for name, value in named.items()):
         raise ValueError(f"neither {tag!r} nor its attributes {sorted(named)} belong here")
-    told = "".join(f' {name}="{entities.escape(value, quote=True)}"' for name, value in named.items())
+    told = "".join(f' {name}="{escaped(value)}"' for name, value in named.items())
     return f"<{tag}{told}>"
 
 
@@ -111,12 +109,31 @@ remembered = lru_cache(maxsize=256)(opening)
 
 
 def escaped(text: str) -> str:
-    """The text as it stands in a document."""
-    return entities.escape(text, quote=True) if SPECIAL.search(text) else text
+    """The text as it stands in a document.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    told = str.replace(text, "&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return told.replace('"', "&quot;").replace("'", "&#x27;")
 
 
 GAP = "\x00"
 """Stands for a gap in what a form is made of."""
+
+Form: TypeAlias = "Callable[..., Markup]"
+"""Takes what stands in its gaps."""
+
+
+def written(parts: Sequence[Markup | str]) -> list[str]:
+    """What becomes of the parts of a piece: pieces are as they are, all else is text, and escaped."""
+    texts = [one for one in parts if isinstance(one, str)]
+    if len(texts) == len(parts):
+        # Nothing but texts is escaped at once, unless the sign that parts them is in one of them.
+        told = escaped(GAP.join(texts)).split(GAP)
+        if len(told) == len(parts):
+            return told
+    return [one._html if isinstance(one, Markup) else escaped(one) for one in parts]  # noqa: SLF001 - of this module
 
 
 class Markup:
@@ -125,7 +142,7 @@ class Markup:
     __slots__ = ("_html",)
 
     def __init__(self, *parts: Markup | str) -> None:
-        self._html = "".join([part.html if isinstance(part, Markup) else escaped(part) for part in parts])
+        self._html = "".join(written(parts))
 
     @classmethod
     def element(cls, tag: Tag, *parts: Markup | str, **attributes: str) -> Markup:
@@ -135,19 +152,25 @@ class Markup:
             ValueError: the element, or an attribute or its value, is not one that this library writes.
         """
         begun = opening(tag, **attributes) if "src" in attributes else remembered(tag, **attributes)
-        made = cls(*parts)
-        made._html = begun if tag in VOID else f"{begun}{made._html}</{tag}>"
+        made = cls()
+        made._html = begun if tag in VOID else "".join([begun, *written(parts), f"</{tag}>"])
         return made
 
     @classmethod
-    def form(cls, *parts: Markup | str) -> Callable[..., Markup]:
+    def form(cls, *parts: Markup | str) -> Form:
         """Pieces with gaps, made once and filled often. A gap takes what a piece takes: text, which is escaped, and
         other pieces. To fill fewer gaps than there are, or more, is a TypeError."""
-        told = cls(*parts).html.replace("%", "%%").replace(GAP, "%s")
+        between = cls(*parts).html.split(GAP)
+        gaps, empty = len(between) - 1, [""] * (2 * len(between) - 1)
+        empty[::2] = between
 
         def fill(*given: Markup | str) -> Markup:
-            made = cls()
-            made._html = told % tuple([one.html if isinstance(one, Markup) else escaped(one) for one in given])
+            if len(given) != gaps:
+                raise TypeError(f"this form has {gaps} gaps, and is given {len(given)} parts")
+            whole = empty[:]
+            whole[1::2] = written(given)
+            made = cls.__new__(cls)
+            made._html = "".join(whole)  # noqa: SLF001 - of this class
             return made
 
         return fill
@@ -166,8 +189,13 @@ class Markup:
 
 element, form = Markup.element, Markup.form
 
+NONE = Markup()
+
 BOLD, CODE, VALUE = (form(element(tag, GAP)) for tag in ("b", "code", "bdi"))
-BOX = form(element("pre", element("code", GAP), style=STYLES["box"]))
+LABELLED = element("p", GAP, style=STYLES["label"])
+LABEL = form(LABELLED)
+BOXED = element("pre", element("code", GAP), style=STYLES["box"])
+BOX, TEXT = form(BOXED), form(LABELLED, BOXED)
 FOLDED = {
     False: form(element("details", element("summary", GAP), GAP)),
     True: form(element("details", element("summary", GAP), GAP, open="")),
@@ -237,7 +265,7 @@ def boxed(shown: Shown) -> Markup:
 
 def mark(shown: Shown) -> Markup:
     """What says that a text was cut, if it was; outside its box, so that no tool can forge it."""
-    return paragraph(shown.mark, style="label") if shown.mark else Markup()
+    return LABEL(shown.mark) if shown.mark else NONE
 
 
 def hard(text: str) -> str:

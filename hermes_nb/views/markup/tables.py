@@ -100,7 +100,8 @@ def run_line(row: RunRow, column: str) -> Markup:
 def run_detail(row: RunRow, shown: Ledger, frame: Frame) -> Markup:
     """A run's rows, closed."""
     summary = Markup(element("b", value(row.title)), f" {row.glyph} {row.ended}")
-    parts = [header(shown), tabled(shown.rows, frame, frame.budget)]
+    table, _ = tabled(shown.rows, frame, frame.budget)
+    parts = [header(shown), table]
     return folded(summary, parts, opened=False, details=frame.details)
 
 

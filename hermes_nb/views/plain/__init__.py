@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from hermes_nb.views.plain.explained import explained_lines
@@ -12,6 +11,7 @@ from hermes_nb.views.plain.ledgers import ledger_lines
 from hermes_nb.views.plain.parsed import parsed_lines
 from hermes_nb.views.plain.tables import compared_lines, errors_lines, runs_lines
 from hermes_nb.views.rows import Errors, Explained, Ledger, Record, Reparsed, Table
+from hermes_nb.views.rows.entries import fields_of
 from hermes_nb.views.rows.words import STAND_INS
 
 __all__ = ["lines"]
@@ -50,11 +50,10 @@ def stood_in(record: Any) -> Any:
     if isinstance(record, str):
         told = "ok" if record == "✓" else record.translate(GLYPHS)
         return told if told.isascii() else told.encode("ascii", "backslashreplace").decode()
-    if isinstance(record, tuple):
-        return tuple(stood_in(one) for one in record)
-    if is_dataclass(record) and not isinstance(record, type):
-        changed = {one.name: stood_in(getattr(record, one.name)) for one in fields(record)}
+    named = fields_of(record)
+    if named is not None:
+        changed = {name: stood_in(value) for name, value in named.items()}
         if changed.get("glyph") == changed.get("status") == "ok":
             changed["glyph"] = ""
-        return replace(record, **changed)
-    return record
+        return type(record)(**changed)
+    return tuple(stood_in(one) for one in record) if isinstance(record, tuple) else record

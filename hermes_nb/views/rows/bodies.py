@@ -12,7 +12,7 @@ from hermes_nb.sequences import Token
 from hermes_nb.views.rows.colours import SEQUENCE
 from hermes_nb.views.rows.drawing import message_text, role_of
 from hermes_nb.views.rows.growing import Growing
-from hermes_nb.views.rows.legible import CONTROL_TEXT, GIST, ROW_CHARACTERS, ROW_LINES, Lens, counted, cut
+from hermes_nb.views.rows.legible import GIST, ROW_CHARACTERS, ROW_LINES, Lens, counted, cut, looks_like_control
 from hermes_nb.views.rows.opened import json_laid_out
 from hermes_nb.views.rows.strips import inked, strip
 
@@ -199,7 +199,7 @@ def _page(part: Part, lens: Lens, at: int, lines: int, characters: int, *, raw: 
         then="" if end is None else ALL if shown.characters <= PAGE else "Show next 16 kB",
         turned=("As sent", "Laid out") if out is not None else (),
         laid_out=out is not None,
-        warned=at == 0 and bool(CONTROL_TEXT.search(safe)),
+        warned=at == 0 and looks_like_control(safe),
         colours=first.colours if first is not None and told.startswith(first.text) else (),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -26,8 +26,8 @@ def gist(call: ToolCall, lens: Lens) -> str:
     if len(call.arguments) > LONG or not isinstance(given, dict):
         return lens.gist(call.arguments[:LONG])
     if len(given) <= 2:
-        return lens.gist(", ".join(f"{name}: {short(value)}" for name, value in given.items()))
-    return lens.gist(", ".join(short(value) for value in given.values()))
+        return lens.gist(", ".join([f"{name}: {short(value)}" for name, value in given.items()]))
+    return lens.gist(", ".join([short(value) for value in given.values()]))
 
 
 def values(call: ToolCall, lens: Lens) -> str:
@@ -66,7 +66,7 @@ def names(calls: Iterable[ToolCall], lens: Lens) -> str:
     told: dict[str, int] = {}
     for call in calls:
         told[call.name] = told.get(call.name, 0) + 1
-    return ", ".join(f"{lens.name(name)}{times(number)}" for name, number in told.items())
+    return ", ".join([f"{lens.name(name)}{times(number)}" for name, number in told.items()])
 
 
 def times(number: int) -> str:
@@ -85,30 +85,28 @@ def what_differs(calls: Sequence[ToolCall], lens: Lens) -> str:
 
 
 def like_results(
-    answers: Iterable[tuple[ToolCall, ToolResult | None]],
-) -> Iterator[list[tuple[ToolCall, ToolResult | None]]]:
+    answers: Sequence[tuple[ToolCall, ToolResult | None]],
+) -> list[list[tuple[ToolCall, ToolResult | None]]]:
     """The calls of a turn with their results, in runs: three or more like ones together, all others alone."""
+    if len(answers) < FOLDED:
+        return [[pair] for pair in answers]
+    told = []
     for like, group in groupby(answers, lambda pair: (pair[0].name, _plainly_ok(pair[1]))):
         alike = list(group)
-        yield from [alike] if like[1] and len(alike) >= FOLDED else [[pair] for pair in alike]
-
-
-def like_turns(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
-    """The turns in runs: three or more together that do nothing but the same call, and all others alone."""
-    for tool, group in groupby(turns, _only_call):
-        alike = list(group)
-        yield from [alike] if tool is not None and len(alike) >= FOLDED else [[turn] for turn in alike]
+        told += [alike] if like[1] and len(alike) >= FOLDED else [[pair] for pair in alike]
+    return told
 
 
 def _plainly_ok(result: ToolResult | None) -> bool:
     return result is not None and result.error is None and not result.replayed
 
 
-def _only_call(turn: Turn) -> str | None:
+def only_call(turn: Turn) -> str | None:
     """The tool's name, of a turn that is one call that went well and not a word beside it."""
-    reply = turn.reply
-    if reply is None or reply.text.strip() or reply.reasoning or reply.partial or turn.added_messages:
+    reply, results = turn.reply, turn.results
+    if reply is None or len(results) != 1 or len(reply.calls) != 1 or turn.added_messages:
         return None
-    if len(reply.calls) != 1 or len(turn.results) != 1 or not _plainly_ok(turn.results[0]):
+    result = results[0]
+    if result.error is not None or result.replayed or reply.partial or reply.reasoning or reply.text.strip():
         return None
     return reply.calls[0].name

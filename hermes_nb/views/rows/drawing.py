@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hermes_nb.messages import Message, text_of
 from hermes_nb.records import Reply, ToolCall, ToolResult, Turn
@@ -49,7 +49,7 @@ class Drawing:
         who, text = role_of(message), message_text(message)
         if who == "user":
             shown = self.lens.block(text, USER_LINES, USER_CHARACTERS)
-            shown = shown if shown.text.strip() else replace(shown, text="(no text)", colours=())
+            shown = shown if shown.text.strip() else shown._replace(text="(no text)", colours=())
             return Row(who=who, key=key, number=number, text=shown)
         told = self.lens.gist(text) or called(message, self.lens)
         cut = told.endswith("…")
@@ -101,7 +101,7 @@ class Drawing:
             told, tokens = said(reply, self.lens), words.reply_tokens(reply)
             above = turn.number == self.last and not reply.calls and not reply.partial
             if self.is_open(turn.number):
-                tokens_told = self.recorded.sections(turn.number, self.lens)
+                tokens_told = self.recorded.sections(turn, self.lens)
                 opened = (*reply_sections(reply, self.lens, shown_above=above), *tokens_told)
         return Row(
             who="model",
@@ -201,7 +201,7 @@ class Drawing:
             seconds=seconds or None,
         )
         answers = [(turn.results[0].call, turn.results[0]) for turn in turns]
-        yield replace(self.answers(answers, first), last=turns[-1].number)
+        yield self.answers(answers, first)._replace(last=turns[-1].number)
 
 
 def answered(turn: Turn) -> list[Answered]:
@@ -216,7 +216,7 @@ def rows_of(turn: Turn) -> tuple[int, int]:
     if reply is not None:
         made = len(reply.calls)
         rows += bool(reply.reasoning)
-        rows += made if made < calls.FOLDED else len(list(calls.like_results(answered(turn))))
+        rows += made if made < calls.FOLDED else len(calls.like_results(answered(turn)))
     return rows, len([one for one in turn.results if one.error is not None])
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 from hermes_nb.views.rows.legible import Shown, counted
 from hermes_nb.views.rows.pictures import Picture
@@ -48,8 +48,7 @@ class Strip:
         return f"cut here: {counted(self.more, 'token')} more" if self.more else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class Section(NamedTuple):
     """A part of an opened row: what it is, in our words, and a text, a picture or tokens that are not; `prose` is for a
     person to read."""
 
@@ -80,6 +79,9 @@ class Later(Sequence[Section]):
     def __len__(self) -> int:
         return len(self._all())
 
+    def __iter__(self) -> Iterator[Section]:
+        return iter(self._all())
+
     @overload
     def __getitem__(self, at: int) -> Section: ...
     @overload
@@ -97,9 +99,8 @@ class Later(Sequence[Section]):
         return repr(self._all())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of the ledger.
+class Row(NamedTuple):
+    """One line of the ledger. A tuple, as its parts are, because a page has hundreds, and a tuple is made at once.
 
     `key` names the row, and stays the same while a run goes on: `2.model`, `2.call0`. `turn` stands on the first row of
     a turn only, `number` on all of them (0: before the first), and `last` on one that stands for several turns. `name`
@@ -164,9 +165,19 @@ class Ledger:
         return f"Ledger({self.ended} · {len(self.rows)} rows)"
 
 
+def fields_of(record: Any) -> dict[str, Any] | None:
+    """The fields of a record by their names; None for what is no record."""
+    if isinstance(record, Row | Section | Shown):
+        return record._asdict()
+    if is_dataclass(record) and not isinstance(record, type):
+        return {one.name: getattr(record, one.name) for one in fields(record)}
+    return None
+
+
 def ready(record: Any) -> Any:
     """The record as JSON values: objects without their empty fields, lists, text, numbers."""
-    if is_dataclass(record) and not isinstance(record, type):
-        kept = ((one.name, getattr(record, one.name)) for one in fields(record))
+    told = fields_of(record)
+    if told is not None:
+        kept = told.items()
         return {name: ready(value) for name, value in kept if value is not None and value not in ("", (), 0, False)}
     return [ready(one) for one in record] if isinstance(record, tuple | list | Later) else record

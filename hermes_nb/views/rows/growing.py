@@ -86,9 +86,9 @@ class Alike:
         tokens = f"{'~' if self.guessed else ''}{words.tokens(self.out)}"
         spent, used = words.duration(self.model_seconds), words.duration(self.tool_seconds)
         numbers, end = f"{model.number}–{last.number}", last.number
-        calling = replace(model, turn=numbers, last=end, gist=f"calls {counted}", time=spent, tokens=tokens)
+        calling = model._replace(turn=numbers, last=end, gist=f"calls {counted}", time=spent, tokens=tokens)
         guessed = words.estimated(self.characters)
-        return calling, replace(tool, last=end, name=counted, time=used, tokens=guessed)
+        return calling, tool._replace(last=end, name=counted, time=used, tokens=guessed)
 
 
 @dataclass(slots=True)
@@ -216,7 +216,7 @@ class Growing:
             if self.folds and self.folds[-1].first == self._tail:
                 self.folds.pop()
             self.folds.append(Fold(self._tail, index))
-        for group in calls.like_results((one.call, one) for one in turn.results):
+        for group in calls.like_results([(one.call, one) for one in turn.results]):
             if len(group) > 1:
                 self.folds.append(Fold(index, index, (group[0][0].index, group[-1][0].index)))
 
@@ -274,18 +274,18 @@ class Growing:
         for call, result in answered(turn):
             row = drawing.answer(call, result, number)
             live = result is None and self.going
-            yield Line(row=replace(row, at=self.began.get((number, call.index))) if live else row, live=live)
+            yield Line(row=row._replace(at=self.began.get((number, call.index))) if live else row, live=live)
 
     def _reply(self, row: Row, turn: Turn) -> Line:
         """A reply's row; one that is being written, with what there is of it."""
         if turn.reply is not None or not row.status:
             return Line(row=row, quiet=turn.reply is None or not turn.reply.text.strip())
-        row = replace(row, time="", tokens="", seconds=None)
+        row = row._replace(time="", tokens="", seconds=None)
         if self.forming is not None:
             glyph, status = words.WRITING
             gist = self.lens.line(self.forming.said) if self.forming.said.strip() else ""
             tokens = words.estimated(self.forming.written)
-            row = replace(row, gist=gist, glyph=glyph, status=status, tokens=tokens)
+            row = row._replace(gist=gist, glyph=glyph, status=status, tokens=tokens)
         return Line(row=row, live=True)
 
     def _folded(self, fold: Fold) -> Folded:
@@ -308,4 +308,5 @@ class Growing:
 
 def alike(one: Turn, other: Turn) -> bool:
     """Whether the two would be folded, if there were enough of them."""
-    return len(next(calls.like_turns([one, other, other]))) == calls.FOLDED
+    tool = calls.only_call(one)
+    return tool is not None and tool == calls.only_call(other)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_nb.redact import Redactor
 from hermes_nb.views.rows.colours import MOST_SPANS, SEQUENCE, coloured
@@ -39,16 +39,23 @@ ODD = re.compile(
 )
 TAG, MARK = re.compile(f"[{TAGS}]"), re.compile(f"[{MARKS}]")
 
-CONTROL_TEXT = re.compile(
-    r"<\|[\w ]{1,40}\|>|</?(?:tool_call|tool_response|tool_result|tools|think|system|s)>"
-    r"|\[/?(?:INST|system)\]|<</?SYS>>",
-    re.IGNORECASE,
+CONTROL_TEXT = tuple(
+    re.compile(sign, re.IGNORECASE)
+    for sign in (
+        r"<(?=[|/<ts])(?:\|[\w ]{1,40}\|>|/?(?:tool_call|tool_response|tool_result|tools|think|system|s)>|</?SYS>>)",
+        r"\[/?(?:INST|system)\]",
+    )
 )
-"""What chat templates mark roles and calls with."""
+"""What chat templates mark roles and calls with, by the letter it begins with: most texts are cleared by that alone."""
+
+PLAIN = bytes([*b"\t\n", *range(0x20, 0x7F)])
+"""Of ASCII, what is seen as it is."""
+
+IN_A_LINE = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""JSON as people read it, in one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """As much of a text as is shown, and how much more of it there is.
 
     `colours` are the pieces of `text` that a terminal would colour: start, end, class names.
@@ -66,6 +73,11 @@ class Shown:
         return f"cut here: {lines}{counted(self.characters, 'character')} more" if self.characters else ""
 
 
+def looks_like_control(text: str) -> bool:
+    """Whether it passes for the words of a chat template."""
+    return any(sign.search(text) for sign in CONTROL_TEXT)
+
+
 def counted(number: int, noun: str) -> str:
     """`1 turn`, `2 turns`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -78,13 +90,14 @@ class Lens:
     redactor: Redactor
     lines: int = ROW_LINES
     characters: int = ROW_CHARACTERS
+    _names: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def clear(self, text: str) -> str:
         """The text without secrets, and with everything odd in it made visible."""
         return self._visible(self.redactor.text(text))
 
     def _visible(self, text: str) -> str:
-        if text.isascii() and text.isprintable():
+        if text.isascii() and not text.encode().translate(None, PLAIN):
             return text
         shown = ODD.sub(lambda found: badge(found[0]), text)
         # Once more, as a key may have stood in letters that could not be seen.
@@ -94,7 +107,8 @@ class Lens:
         """Enough of the text's beginning for `most` characters of it to be shown, cleared; and the rest, as it is."""
         # Without colours first, as a secret may stand in letters of several.
         safe = self.redactor.text(SEQUENCE.sub("", text) if "\x1b" in text else text).replace("\r\n", "\n")
-        return self._visible(safe[: ENOUGH * most]), safe[ENOUGH * most :]
+        room = ENOUGH * most
+        return (self._visible(safe), "") if len(safe) <= room else (self._visible(safe[:room]), safe[room:])
 
     def line(self, text: str, most: int = GIST) -> str:
         """The first line that says something, on one line; `…` where there is more."""
@@ -109,6 +123,12 @@ class Lens:
 
     def name(self, name: str) -> str:
         """A tool's or model's name, in which letters that pass for others of another script are badges."""
+        # A run has few names and says them often; a redactor says the same of a text each time.
+        if name not in self._names:
+            self._names[name] = self._name(name)
+        return self._names[name]
+
+    def _name(self, name: str) -> str:
         shown = self.gist(name)
         letters = [letter for letter in shown if letter.isalpha()]
         if all(letter.isascii() for letter in letters) or not any(letter.isascii() for letter in letters):
@@ -120,7 +140,7 @@ class Lens:
         characters = characters or self.characters
         shown, rest = self._begin(text, characters)
         told = cut(shown, lines or self.lines, characters, rest)
-        return replace(told, colours=self._colours(text, shown, told)) if "\x1b[" in text else told
+        return told._replace(colours=self._colours(text, shown, told)) if "\x1b[" in text else told
 
     def _colours(self, text: str, shown: str, told: Shown) -> tuple[tuple[int, int, str], ...]:
         """Where the colours of `text` stand in what is `told` of it; none where it is not letter by letter the same."""
@@ -170,6 +190,8 @@ def fitted(line: str, most: int, *, more: bool = False) -> str:
 
 def cut(text: str, lines: int, characters: int, rest: str = "") -> Shown:
     """The first lines of a text, at most so many and so long, of one that goes on with `rest`."""
+    if not rest and len(text) <= characters and text.count("\n") < lines:
+        return Shown(text)
     kept = "\n".join(text[: characters + 1].split("\n")[:lines])[:characters]
     if not rest and len(text) - len(kept) <= 1:
         return Shown(text)
@@ -185,15 +207,13 @@ def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
     Raises:
         RecursionError: it is nested too deeply.
     """
-    flat = json.dumps(value, ensure_ascii=False, default=str)
-    if not isinstance(value, dict | list) or level >= 12 or len(flat) <= room - 2 * level or _holds_one(value):
+    flat = IN_A_LINE(value)
+    if not isinstance(value, dict | list) or level >= 12 or len(flat) <= room - 2 * level or holds_one(value):
         return flat
     if level and len(flat) <= FLAT and not any(isinstance(one, dict | list) for one in _inner(value)):
         return flat
     if isinstance(value, dict):
-        entries = [
-            f"{json.dumps(name, ensure_ascii=False)}: {laid_out(one, room, level + 1)}" for name, one in value.items()
-        ]
+        entries = [f"{IN_A_LINE(name)}: {laid_out(one, room, level + 1)}" for name, one in value.items()]
     else:
         entries = [laid_out(item, room, level + 1) for item in value]
     margin, (first, last) = "  " * level, "{}" if isinstance(value, dict) else "[]"
@@ -201,7 +221,8 @@ def laid_out(value: Any, room: int = 73, level: int = 0) -> str:
     return f"{first}\n{margin}  {inner}\n{margin}{last}"
 
 
-def _holds_one(value: dict[str, Any] | list[Any]) -> bool:
+def holds_one(value: dict[str, Any] | list[Any]) -> bool:
+    """Whether it has a single entry, and that is no object and no list: it is in a line, however long."""
     inner = _inner(value)
     return len(inner) == 1 and not isinstance(inner[0], dict | list)
 

@@ -6,7 +6,7 @@ from hermes_nb import codec
 from hermes_nb.records import Reply, ToolCall, ToolError, ToolResult
 from hermes_nb.views.rows.calls import LONG
 from hermes_nb.views.rows.entries import Section
-from hermes_nb.views.rows.legible import CONTROL_TEXT, GIST, Lens, counted, laid_out
+from hermes_nb.views.rows.legible import GIST, Lens, counted, holds_one, laid_out, looks_like_control
 from hermes_nb.views.rows.pictures import pictured
 
 
@@ -28,7 +28,7 @@ def section(label: str, text: str, lens: Lens, more: str = "", *, unless_laid_ou
     """A text under its label; JSON objects and lists are laid out, which the label says."""
     out = json_laid_out(text)
     told = unless_laid_out if out is None else ", laid out"
-    warned = "; looks like control text" if CONTROL_TEXT.search(text) else ""
+    warned = "; looks like control text" if looks_like_control(text) else ""
     return Section(label=f"{label}{told}{more}{warned}", shown=lens.block(text if out is None else out))
 
 
@@ -37,7 +37,8 @@ def json_laid_out(text: str) -> str | None:
     if not text.lstrip().startswith(("{", "[")) or len(text) > LONG:
         return None
     try:
-        out = laid_out(codec.loads(text))
+        value = codec.loads(text)
+        out = "" if holds_one(value) else laid_out(value)
     except (ValueError, RecursionError):
         return None
     return out if "\n" in out else None

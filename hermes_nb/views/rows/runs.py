@@ -19,6 +19,12 @@ MOST_ROWS = 200
 MOST_ERRORS = 40
 """Of the rows in the middle of a long run, so many that failed are shown all the same, each with its turn."""
 
+Size = tuple[int, int]
+"""How many rows some turns have, drawn together, and how many of these are errors."""
+
+ONE_CALL: Size = (2, 0)
+"""The size of a turn that is nothing but a call that went well, and of several that are alike."""
+
 ANSWER_LINES, ANSWER_CHARACTERS = 200, 16_000
 GROWN = {"follow_up": "follow-up", "resume": "resumed", "fork": "fork", "import": "imported"}
 
@@ -145,58 +151,49 @@ def named(turns: Sequence[Turn]) -> str:
 def rows(turns: Sequence[Turn], drawing: Drawing, most: int, before: Iterable[Row]) -> tuple[Row, ...]:
     """The first rows of a run and the last, between them those of turns that failed, and how many are not shown. Only
     what is shown is drawn."""
-    groups = [_Group(group, drawing, size_of(group)) for group in grouped(turns, drawing.opened)]
+    groups, sizes = grouped(turns, drawing.opened or ())
     first = list(before)
     half, left = most // 2, len(first) - most // 2 - most // 4
     drawn = [first] if left <= 0 else [first[:half], [cut_row(left, 0)], first[half + left :]]
-    shown, hidden = fitting(groups, most), list[_Group]()
-    for index, group in enumerate(groups):
-        if index not in shown:
-            hidden.append(group)
-            continue
-        drawn += [[cut_of(hidden)]] if hidden else []
-        hidden = []
-        drawn.append(list(group.rows()))
-    drawn += [[cut_of(hidden)]] if hidden else []
+    at = 0
+    for index in fitting(sizes, most):
+        drawn += [[cut_of(sizes[at:index])]] if index > at else []
+        alike, at = groups[index], index + 1
+        drawn.append(list(drawing.folded(alike) if len(alike) > 1 else drawing.turn(alike[0])))
+    drawn += [[cut_of(sizes[at:])]] if at < len(sizes) else []
     return tuple(row for part in drawn for row in part)
 
 
-def grouped(turns: Sequence[Turn], opened: Collection[int] | None) -> Iterator[Sequence[Turn]]:
-    """The turns, those that are alike together; unless one of them is to be opened."""
-    for alike in calls.like_turns(turns):
-        apart = opened and any(turn.number in opened for turn in alike)
-        yield from ([turn] for turn in alike) if apart else [alike]
+def grouped(turns: Sequence[Turn], opened: Collection[int]) -> tuple[list[list[Turn]], list[Size]]:
+    """The turns, three or more together that do nothing but the same call, but for those to be opened; and the size of
+    each group."""
+    groups, sizes, before, alike = list[list[Turn]](), list[Size](), None, 0
+    for turn in turns:
+        tool = None if opened and turn.number in opened else calls.only_call(turn)
+        alike = alike + 1 if tool is not None and tool == before else 1
+        before = tool
+        if alike > calls.FOLDED:
+            groups[-1].append(turn)
+        elif alike == calls.FOLDED:
+            groups[-2:] = [[*groups[-2], *groups[-1], turn]]
+            del sizes[-1]
+        else:
+            groups.append([turn])
+            sizes.append(rows_of(turn) if tool is None else ONE_CALL)
+    return groups, sizes
 
 
-def size_of(turns: Sequence[Turn]) -> tuple[int, int]:
-    """How many rows these turns have, drawn together, and how many of them are errors."""
-    return (2, 0) if len(turns) > 1 else rows_of(turns[0])
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Turns that are drawn together: one, or several that are alike."""
-
-    turns: Sequence[Turn]
-    drawing: Drawing
-    size: tuple[int, int]
-
-    def rows(self) -> Iterator[Row]:
-        return self.drawing.folded(self.turns) if len(self.turns) > 1 else self.drawing.turn(self.turns[0])
-
-
-def fitting(groups: Sequence[_Group], most: int) -> set[int]:
+def fitting(sizes: Sequence[Size], most: int) -> Sequence[int]:
     """Which groups are shown: all; or the first, the last, and of those between the first ones that failed."""
-    sizes = [group.size for group in groups]
-    if sum(size for size, _ in sizes) <= most:
-        return set(range(len(groups)))
-    numbers = range(len(groups))
+    numbers = range(len(sizes))
+    if sum([rows for rows, _ in sizes]) <= most:
+        return numbers
     shown = within(numbers, sizes, most // 2) | within(reversed(numbers), sizes, most // 2)
-    failed = (index for index in numbers if sizes[index][1] and index not in shown)
-    return shown | within(failed, sizes, MOST_ERRORS)
+    failed = [index for index in numbers if sizes[index][1] and index not in shown]
+    return sorted(shown | within(failed, sizes, MOST_ERRORS))
 
 
-def within(numbers: Iterable[int], sizes: Sequence[tuple[int, int]], most: int) -> set[int]:
+def within(numbers: Iterable[int], sizes: Sequence[Size], most: int) -> set[int]:
     """As many of these groups, in their order, as have `most` rows together; always the first of them."""
     kept, used = set[int](), 0
     for number in numbers:
@@ -207,10 +204,9 @@ def within(numbers: Iterable[int], sizes: Sequence[tuple[int, int]], most: int) 
     return kept
 
 
-def cut_of(hidden: Sequence[_Group]) -> Row:
-    """The row that stands for these groups."""
-    sizes = [group.size for group in hidden]
-    return cut_row(sum(size for size, _ in sizes), sum(errors for _, errors in sizes))
+def cut_of(hidden: Sequence[Size]) -> Row:
+    """The row that stands for groups of these sizes."""
+    return cut_row(sum([rows for rows, _ in hidden]), sum([errors for _, errors in hidden]))
 
 
 def cut_row(missing: int, errors: int) -> Row:
@@ -242,7 +238,7 @@ def opening_messages(result: AgentResult) -> list[Message]:
     """The messages that were there before the first turn."""
     if not result.turns:
         return result.messages
-    made = sum(len(turn.added_messages) + (turn.reply is not None) + len(turn.results) for turn in result.turns)
+    made = sum([len(turn.added_messages) + (turn.reply is not None) + len(turn.results) for turn in result.turns])
     return result.messages[: max(len(result.messages) - made, 0)]
 
 

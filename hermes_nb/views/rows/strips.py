@@ -58,14 +58,17 @@ class Recorded:
         broken = f"; {breaks[number]}" if number in breaks else ""
         return f"{prompt}{written} sampled{broken}"
 
-    def sections(self, number: int, lens: Lens) -> tuple[Section, ...]:
+    def sections(self, turn: Turn, lens: Lens) -> tuple[Section, ...]:
         """The tokens of this turn as part of its opened row; nothing where none are known."""
-        found = self.of(number)
+        # The others are read for a turn that has tokens only: most runs have none.
+        if turn.reply is None or not sequences.tells(turn.reply.raw):
+            return ()
+        found = self.of(turn.number)
         if not found:
             return ()
         room = 2 * lens.characters
         drawn = strip(found, lens, max(min(room, room * ENOUGH_TURNS // len(self._read[0])), ROW_CHARACTERS // 5))
-        return (Section(label=f"tokens: {self.told(number)}", strip=drawn),)
+        return (Section(label=f"tokens: {self.told(turn.number)}", strip=drawn),)
 
 
 def _said(turn: int, raw: object) -> Iterator[Token]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 
 from hermes_nb.records import AgentResult, Reply, RunError, StopReason, ToolResult
 from hermes_nb.views.rows.legible import counted
@@ -158,14 +158,13 @@ def tokens_out(result: AgentResult) -> str:
     return f"{told} {'token' if told == '1' else 'tokens'} out"
 
 
-def summed(replies: Iterable[Reply]) -> str:
+def summed(replies: Sequence[Reply]) -> str:
     """The tokens of several replies together, `~` before them where some are guessed."""
-    counted_by_us, count = False, 0
-    for reply in replies:
-        known = reply.usage.completion
-        counted_by_us = counted_by_us or known is None
-        count += written(reply) if known is None else known
-    return f"{'~' if counted_by_us else ''}{tokens(count)}"
+    counts = [reply.usage.completion for reply in replies]
+    known = sum([count for count in counts if count is not None])
+    if None not in counts:
+        return tokens(known)
+    return f"~{tokens(known + sum([written(reply) for reply in replies if reply.usage.completion is None]))}"
 
 
 def reply_tokens(reply: Reply) -> str:
@@ -181,7 +180,7 @@ def written(reply: Reply) -> int:
 
 def guessed(characters: int) -> int:
     """About how many tokens so many characters are; no text that is there is none."""
-    return max(round(characters / CHARACTERS_A_TOKEN), min(characters, 1))
+    return round(characters / CHARACTERS_A_TOKEN) or min(characters, 1)
 
 
 def estimated(characters: int) -> str:
