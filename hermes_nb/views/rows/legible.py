@@ -39,13 +39,11 @@ ODD = re.compile(
 )
 TAG, MARK = re.compile(f"[{TAGS}]"), re.compile(f"[{MARKS}]")
 
-CONTROL_TEXT = tuple(
-    re.compile(sign, re.IGNORECASE)
-    for sign in (
-        r"<(?=[|/<ts])(?:\|[\w ]{1,40}\|>|/?(?:tool_call|tool_response|tool_result|tools|think|system|s)>|</?SYS>>)",
-        r"\[/?(?:INST|system)\]",
-    )
+ANGLED = re.compile(
+    r"<(?=[|/<ts])(?:\|[\w ]{1,40}\|>|/?(?:tool_call|tool_response|tool_result|tools|think|system|s)>|</?SYS>>)",
+    re.IGNORECASE,
 )
+SQUARE = re.compile(r"\[/?(?:INST|system)\]", re.IGNORECASE)
 """What chat templates mark roles and calls with, by the letter it begins with: most texts are cleared by that alone."""
 
 PLAIN = bytes([*b"\t\n", *range(0x20, 0x7F)])
@@ -75,7 +73,7 @@ class Shown(NamedTuple):
 
 def looks_like_control(text: str) -> bool:
     """Whether it passes for the words of a chat template."""
-    return any(sign.search(text) for sign in CONTROL_TEXT)
+    return bool(ANGLED.search(text) or SQUARE.search(text))
 
 
 def counted(number: int, noun: str) -> str:
