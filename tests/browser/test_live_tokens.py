@@ -28,7 +28,7 @@ KEPT, PLAYED, WIDE = 1, 2, 3
 CELLS = [
     "hn.views.live(hn.journal.load('tokens.jsonl'))",
     "played = hn.views.play('tokens.jsonl', speed=math.inf)\nplayed",
-    "hn.views.live(hn.journal.load('long.jsonl'))",
+    "hn.views.live(hn.journal.load('tokens-long.jsonl'))",
 ]
 STYLE = """piece => {
   const { fontStyle, fontWeight, borderBottomWidth, borderBottomColor, color } = getComputedStyle(piece);
@@ -60,7 +60,7 @@ def stage(
     """A run that called a tool, loaded and played, and one with a long answer."""
     folder: Path = lab_server.folder  # type: ignore[attr-defined]
     asyncio.run(kept(folder / "tokens.jsonl", sampled(CALL, (15, 24)), sampled(ANSWER, (12, 41))))
-    asyncio.run(kept(folder / "long.jsonl", ids_of(LONG)))
+    asyncio.run(kept(folder / "tokens-long.jsonl", ids_of(LONG)))
     with staged(new_window, tmp_path_factory.mktemp("tokens"), "tokens", *CELLS, ready=WIDE) as opened:
         opened.lab.page.evaluate(AXE.read_text(encoding="utf-8"))
         yield opened

@@ -85,6 +85,11 @@ class Feed:
         """Whether the run is."""
         return self._growing.going
 
+    @property
+    def watched(self) -> bool:
+        """Whether a window has asked for the rows."""
+        return self._watched
+
     def connect(self, send: Send) -> None:
         """Have the messages sent by this."""
         self._send = send

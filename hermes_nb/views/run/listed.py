@@ -38,6 +38,11 @@ class RunsView(anywidget.AnyWidget):
         super().__init__()
         self.on_msg(self._hear)
 
+    @property
+    def watched(self) -> bool:
+        """Whether a window has asked for the rows."""
+        return self._known is not None
+
     def tell(self) -> None:
         """Send the rows that have changed, and the header, once a window has asked for them."""
         if self._known is not None:

@@ -17,7 +17,7 @@ from hermes_nb.records import AgentResult
 from hermes_nb.views.rows import table, words
 from hermes_nb.views.run.feed import Source
 from hermes_nb.views.run.pace import later
-from hermes_nb.views.run.showing import LEFT_SECONDS, in_a_kernel, notebook
+from hermes_nb.views.run.showing import in_a_kernel, leave, notebook
 
 if TYPE_CHECKING:
     from hermes_nb.views.run.listed import RunsView
@@ -81,8 +81,8 @@ class Several:
                 return
         kept = self._kept()
         self._update(live(self._window) | kept)
-        if self._window is not None and self._ended:
-            later(LEFT_SECONDS, lambda: self._update(kept))
+        if (shown := self._window) is not None and self._ended:
+            leave(lambda: shown.watched, lambda: self._update(kept))
 
 
 def window(told: Callable[[], list[AgentResult]]) -> RunsView | None:

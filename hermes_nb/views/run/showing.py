@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -11,9 +12,8 @@ from hermes_nb.records import AgentResult
 from hermes_nb.views.run.feed import Feed, Source
 from hermes_nb.views.run.pace import later
 
-LEFT_SECONDS = 1.0
-"""How long after a run's end its view may take to appear. A notebook that is opened again has nobody to ask for a live
-view, and would say so in the run's place; so what stays is the form that needs none, and the view goes on inside it."""
+LEFT_SECONDS, LOOKS = 1.0, 30
+"""How long a view may take to be drawn once it has appeared, and how often, so long apart, one looks whether it has."""
 
 
 def show(run: Source | AgentResult) -> None:
@@ -41,9 +41,25 @@ def show(run: Source | AgentResult) -> None:
         kept = result._repr_mimebundle_()
         update({**live, **kept})
         if live:
-            later(LEFT_SECONDS, lambda: update(kept))
+            leave(lambda: feed.watched, lambda: update(kept))
 
     feed.when_over(end)
+
+
+def leave(watched: Callable[[], bool], act: Callable[[], object], looks: int = LOOKS) -> None:
+    """At a run's end, take the live view out of what a notebook keeps, once the page has it: opened again, the notebook
+    has nobody to ask for one, and would say so in the run's place. What stays is the form that needs none, and on the
+    page the view goes on over it."""
+
+    def look() -> None:
+        if watched():
+            later(LEFT_SECONDS, act)
+        elif looks:
+            leave(watched, act, looks - 1)
+        else:
+            act()
+
+    later(LEFT_SECONDS, look)
 
 
 def notebook() -> Any:
