@@ -117,6 +117,10 @@ def test_stop_ends_the_run_and_the_saved_notebook_keeps_it(stage: Stage) -> None
     stage.view(RUNNING).locator(".stop").click()
     stage.state(RUNNING, "interrupted")
     assert stage.execute("", "hanging.status") == "interrupted"
+    form = stage.cell(RUNNING).locator(".jp-RenderedHTML")
+    form.wait_for(state="attached")
+    assert form.is_hidden(), "the view goes on over the form that is saved"
+    stage.state(RUNNING, "interrupted")
     stage.lab.save()
 
     saved = nbformat.read(stage.lab.server.folder / "seven.ipynb", as_version=4)
@@ -125,3 +129,4 @@ def test_stop_ends_the_run_and_the_saved_notebook_keeps_it(stage: Stage) -> None
     assert "✓ finished" in kept.data["text/plain"]
     [ended] = saved.cells[RUNNING].outputs
     assert "⊘ interrupted" in ended.data["text/html"].replace("&nbsp;", " ")
+    assert set(ended.data) == {"text/html", "text/plain"}
