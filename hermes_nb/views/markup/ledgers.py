@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import accumulate
 
 from hermes_nb.views.markup.pieces import (
@@ -140,7 +140,7 @@ def table_row(row: Row, frame: Frame) -> Markup:
     return formed(TOLD, row.who, row.glyph, row.status)(row.turn, row.gist, time, row.tokens)
 
 
-@cache
+@lru_cache(maxsize=512)
 def formed(what: Markup | str, who: Who, glyph: str, word: str) -> Form:
     """A row of all columns, with gaps for its numbers and in this `what`; it is made once, as there are few kinds."""
     status, wrong = hard(f"{glyph} {word}".strip()), glyph == "✗"
